@@ -1,0 +1,1 @@
+"""Authentication schemes as flows without I/O (RFC 9110 section 11)."""

@@ -1,0 +1,1 @@
+"""The two faces of the client and what they have in common."""

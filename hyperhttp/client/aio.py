@@ -1,0 +1,287 @@
+"""The asynchronous face."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Unpack
+
+from hyperhttp.client.blocking import SyncClient
+from hyperhttp.client.core import ClientCore
+from hyperhttp.exceptions import ClientClosed
+from hyperhttp.pool.pool import ConnectionPool
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Coroutine
+    from types import TracebackType
+    from typing import Self
+
+    from hyperhttp.auth.base import Auth
+    from hyperhttp.client.options import ClientOptions, RequestOptions
+    from hyperhttp.config import Timeout
+    from hyperhttp.message.cookies import Cookies
+    from hyperhttp.message.headers import Headers
+    from hyperhttp.message.request import Request
+    from hyperhttp.message.response import Response
+    from hyperhttp.message.url import URL
+
+__all__ = ["Client"]
+
+
+class Client:
+    """An HTTP client for asyncio.
+
+    Making one starts nothing and needs no running loop. Used from several loops, it keeps a pool for each. ``with
+    Client(...)`` gives a `SyncClient` with the same settings.
+
+    Args:
+        base_url: what relative URLs extend.
+        headers: sent with every request; names given per request win.
+        cookies: sent with every request; what servers set is kept with them.
+        params: added to every query.
+        auth: an `Auth`, or a pair for Basic.
+        timeout: seconds for each phase, or a `Timeout`; 30 by default, None for no limit.
+        connect_timeout: seconds for connecting, above `timeout`.
+        max_connections: open at one time; None for no limit.
+        max_connections_per_host: open to one host at one time.
+        max_keepalive_connections: idle connections kept per host.
+        keepalive_expiry: seconds an idle connection is kept.
+        max_connection_age: seconds after which a connection takes no further request.
+        http2: True negotiates HTTP/2 where a server offers it, False does not, ``"prior-knowledge"`` speaks nothing else.
+        follow_redirects: False, True, or ``"downgrade"`` to follow from https to http as well.
+        max_redirects: followed in one call at most.
+        verify: True for certifi's roots, the path of other roots, or False to trust anybody.
+        cert: a client certificate: a path, or (certificate, key), or (certificate, key, password).
+        ssl_context: instead of `verify` and `cert`.
+        proxies: a URL, or URLs by scheme.
+        trust_env: whether the environment's proxies and certificates count.
+        event_hooks: functions by event, ``"request"`` and ``"response"``.
+        user_agent: instead of ``hyperhttp/<version>``.
+        happy_eyeballs_delay: seconds before the next address is tried beside the first; 0 races at once.
+        dns_ttl: seconds an answer of the name service is kept.
+        resolver: a `Resolver`, or the name of one that a plugin brings.
+        address_policy: which addresses may be connected to.
+        max_response_size: bytes of decoded content that are read into memory; None for no limit.
+        max_decompression_ratio: decoded bytes per encoded byte; None for no limit.
+        uds: path of a Unix socket to connect to instead of the host.
+        local_address: address to connect from.
+        plugins: which to use: None for all that are installed, a list of names or objects, or an empty list.
+
+    Raises:
+        TypeError: an option is unknown or of the wrong type.
+        ValueError: a value is out of range.
+        PluginError: a plugin cannot be used.
+    """
+
+    def __init__(self, **options: Unpack[ClientOptions]) -> None:
+        self._core = ClientCore(options, stream=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._running_loop: Callable[[], asyncio.AbstractEventLoop]
+        self._pool: ConnectionPool | None = None
+
+    # -- requests -------------------------------------------------------------------------------------------------------
+
+    async def request(self, method: str, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
+        """Send a request.
+
+        Args:
+            method: any token; sent as given.
+            url: absolute, or relative to `base_url`.
+            **options: see `RequestOptions`.
+
+        Returns:
+            The response as soon as its head is there; its content is read with ``await response.aread()``.
+
+        Raises:
+            TransportError: the exchange failed; see its subclasses for how.
+            TypeError, ValueError: the request cannot be sent; nothing was.
+        """
+        pool = self._pool
+        if pool is None or self._running_loop() is not self._loop or pool.closed:
+            pool = self._enter_loop()
+        return await self._core.start(pool, method, url, options)  # type: ignore[arg-type]  # a TypedDict is a dict
+
+    def get(self, url: str | URL, **options: Unpack[RequestOptions]) -> Coroutine[Any, Any, Response]:
+        """GET (RFC 9110 section 9.3.1); see `request`."""
+        return self.request("GET", url, **options)
+
+    def head(self, url: str | URL, **options: Unpack[RequestOptions]) -> Coroutine[Any, Any, Response]:
+        """HEAD; see `request`."""
+        return self.request("HEAD", url, **options)
+
+    def options(self, url: str | URL, **options: Unpack[RequestOptions]) -> Coroutine[Any, Any, Response]:
+        """OPTIONS; see `request`."""
+        return self.request("OPTIONS", url, **options)
+
+    def delete(self, url: str | URL, **options: Unpack[RequestOptions]) -> Coroutine[Any, Any, Response]:
+        """DELETE; see `request`."""
+        return self.request("DELETE", url, **options)
+
+    def post(self, url: str | URL, **options: Unpack[RequestOptions]) -> Coroutine[Any, Any, Response]:
+        """POST; see `request`."""
+        return self.request("POST", url, **options)
+
+    def put(self, url: str | URL, **options: Unpack[RequestOptions]) -> Coroutine[Any, Any, Response]:
+        """PUT; see `request`."""
+        return self.request("PUT", url, **options)
+
+    def patch(self, url: str | URL, **options: Unpack[RequestOptions]) -> Coroutine[Any, Any, Response]:
+        """PATCH; see `request`."""
+        return self.request("PATCH", url, **options)
+
+    def stream(self, method: str, url: str | URL, **options: Unpack[RequestOptions]) -> StreamContext:
+        """``async with client.stream("GET", url) as response``: the connection is free again at the end of the block."""
+        options["stream"] = True
+        return StreamContext(self.request(method, url, **options))
+
+    def build_request(self, method: str, url: str | URL, **options: Unpack[RequestOptions]) -> Request:
+        """A request with the client's defaults, for `send`."""
+        return self._core.build_request(method, url, options)  # type: ignore[arg-type]  # a TypedDict is a dict
+
+    async def send(self, request: Request, **options: Unpack[RequestOptions]) -> Response:
+        """Send a request made by `build_request` or by hand; `options` such as auth, timeout, stream."""
+        pool = self._pool
+        if pool is None or self._running_loop() is not self._loop or pool.closed:
+            pool = self._enter_loop()
+        return await self._core.send(pool, self._core.adopt(request, options), options)  # type: ignore[arg-type]
+
+    # -- settings -------------------------------------------------------------------------------------------------------
+
+    @property
+    def headers(self) -> Headers:
+        """Sent with every request; changes count from the next one."""
+        return self._core.headers
+
+    @property
+    def cookies(self) -> Cookies:
+        """The jar."""
+        return self._core.cookies
+
+    @property
+    def auth(self) -> Auth | None:
+        """The scheme that signs requests; assign to change it."""
+        return self._core.auth
+
+    @auth.setter
+    def auth(self, value: Auth | tuple[str, str] | None) -> None:
+        self._core.auth = value
+
+    @property
+    def timeout(self) -> Timeout:
+        """The default limits; assign to change them."""
+        return self._core.timeout
+
+    @timeout.setter
+    def timeout(self, value: float | Timeout | None) -> None:
+        self._core.timeout = value  # type: ignore[assignment]  # the setter converts
+
+    @property
+    def event_hooks(self) -> dict[str, list[Callable[[Any], Any]]]:
+        """Hooks by event; the lists may be changed at any time."""
+        return self._core.event_hooks
+
+    @property
+    def base_url(self) -> URL | None:
+        """What relative URLs extend."""
+        return self._core.settings.base_url
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._core.closed
+
+    def get_pool_stats(self) -> dict[str, dict[str, int]]:
+        """Connections by ``host:port``: ``{"idle": n, "in_use": n, "total": n}``."""
+        return self._core.stats()
+
+    # -- life -----------------------------------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Close every connection; returns when they are gone. Calling it again does nothing."""
+        core = self._core
+        core.closed = True
+        self._pool = None
+        pools, core.pools = core.pools, []
+        for pool in pools:
+            if self._running_loop() is getattr(pool.network, "loop", None):
+                await pool.close()
+            else:
+                pool.closed = True
+                pool.network.forget()
+
+    aclose = close
+
+    async def __aenter__(self) -> Self:
+        if self._core.closed:
+            raise ClientClosed
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __enter__(self) -> SyncClient:
+        if self._core.closed:
+            raise ClientClosed
+        self._twin = SyncClient(**self._core.settings.given)
+        return self._twin
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._twin.close()
+
+    def _enter_loop(self) -> ConnectionPool:
+        """The pool of the running loop; pools of loops that are closed are dropped."""
+        # Here and not above: importing asyncio is for those who use it.
+        from hyperhttp.network.aio import AioNetwork, get_running_loop
+
+        core = self._core
+        if core.closed:
+            raise ClientClosed
+        self._running_loop = get_running_loop
+        loop = get_running_loop()
+        for pool in tuple(core.pools):
+            network = pool.network
+            if not isinstance(network, AioNetwork) or network.loop.is_closed():
+                core.pools.remove(pool)
+                pool.closed = True
+                network.forget()
+            elif network.loop is loop and not pool.closed:
+                self._loop, self._pool = loop, pool
+                return pool
+        self._loop, self._pool = loop, core.new_pool(AioNetwork(loop), ConnectionPool)
+        return self._pool
+
+    def __del__(self, _warn: Any = warnings.warn) -> None:
+        core = getattr(self, "_core", None)
+        if core is not None and not core.closed and any(pool.lanes for pool in core.pools):
+            _warn(
+                f"unclosed {self!r}: call 'await client.close()' or use 'async with'",
+                ResourceWarning,
+                source=self,
+            )
+            core.forget()
+
+    def __repr__(self) -> str:
+        base = f" base_url={self.base_url.redacted!r}" if self.base_url is not None else ""
+        return f"<hyperhttp.Client{base}{' closed' if self._core.closed else ''}>"
+
+
+class StreamContext:
+    """A response for the length of a block."""
+
+    def __init__(self, sending: Coroutine[Any, Any, Response]) -> None:
+        self._sending = sending
+        self._response: Response | None = None
+
+    async def __aenter__(self) -> Response:
+        self._response = await self._sending
+        return self._response
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._response is not None:
+            await self._response.aclose()

@@ -1,0 +1,1 @@
+"""Where messages, protocol and network meet: one exchange over one connection."""

@@ -1,0 +1,139 @@
+"""From a route to a connection that is ready for its first request: resolve, connect, tunnel, TLS, ALPN."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from hyperhttp.connection.http1 import HTTP1Connection
+from hyperhttp.connection.tunnel import pass_through
+from hyperhttp.exceptions import ConnectError, ConnectTimeout
+from hyperhttp.network.addresses import order_addresses, parse_ip_literal
+from hyperhttp.network.tls import TLSOptions, cached_context, server_name, ssl_context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from ssl import SSLContext
+
+    from hyperhttp.connection.route import Route
+    from hyperhttp.network.addresses import Address
+    from hyperhttp.network.base import Channel, Network
+    from hyperhttp.network.policy import AddressPolicy
+    from hyperhttp.network.resolver import Resolver
+
+__all__ = ["Dialer"]
+
+_HTTP1: Final = ("http/1.1",)
+
+
+class Dialer:
+    """Opens the connections of one client on one network.
+
+    Args:
+        network: where to.
+        resolver: turns names into addresses.
+        delay: seconds before the next address is tried beside the first (RFC 8305).
+        policy: which addresses may be connected to; None for all.
+        connectors: how to speak to a proxy, by its URL's scheme.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        resolver: Resolver,
+        *,
+        delay: float,
+        policy: AddressPolicy | None = None,
+        connectors: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.network = network
+        self.resolver = resolver
+        self._delay = delay
+        self._policy = policy
+        self._connectors = connectors or {}
+
+    async def dial(self, lane: Any, release: Callable[[Any], None], deadline: float) -> HTTP1Connection:
+        """A connection for the lane's route.
+
+        Args:
+            lane: the pool's place for it.
+            release: called when the connection is free or gone.
+            deadline: the moment to give up.
+
+        Raises:
+            DNSError, ConnectError, ConnectTimeout, TLSError, ProxyError: it could not be opened.
+        """
+        route: Route = lane.route
+        started = self.network.now()
+
+        def expired() -> Exception:
+            elapsed = self.network.now() - started
+            msg = f"no connection to {route.name} within {elapsed:.3g} s"
+            return ConnectTimeout(msg, host=route.host, port=route.port, phase="connect", elapsed=elapsed)
+
+        channel = await self.network.within(deadline, self._open(route), expired)
+        return HTTP1Connection(channel, self.network, lane, release)
+
+    async def _open(self, route: Route) -> Channel:
+        if route.uds is not None:
+            context = await self._context(route.tls)
+            name = server_name(route.host) if context is not None else None
+            return await self.network.connect_unix(route.uds, tls=context, server_name=name)
+        if route.proxy is not None:
+            return await self._open_through_proxy(route)
+        context = await self._context(route.tls)
+        return await self._connect(route.host, route.port, context, route.local_address)
+
+    async def _open_through_proxy(self, route: Route) -> Channel:
+        proxy = route.proxy
+        connector = self._connectors[proxy.scheme]
+        context = await self._context(route.proxy_tls) if connector.tls else None
+        channel = await self._connect(proxy.host, proxy.port, context, route.local_address)
+        try:
+            if route.tunnel:
+                host = route.host
+                if connector.resolves_locally:
+                    host = (await self._resolve(host, route.port))[0].host
+                await pass_through(channel, connector.handshake(proxy.url, host, route.port))
+            origin = await self._context(route.tls)
+            if origin is not None:
+                await channel.start_tls(origin, server_name(route.host))
+        except BaseException:
+            channel.abort()
+            raise
+        return channel
+
+    async def _connect(self, host: str, port: int, context: SSLContext | None, local: str | None) -> Channel:
+        addresses = await self._resolve(host, port)
+        name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        try:
+            return await self.network.connect(
+                addresses,
+                name=name,
+                delay=self._delay,
+                local_address=local,
+                tls=context,
+                server_name=server_name(host) if context is not None else None,
+            )
+        except (ConnectError, ConnectTimeout):
+            invalidate = getattr(self.resolver, "invalidate", None)
+            if invalidate is not None:
+                invalidate(host, port)
+            raise
+
+    async def _resolve(self, host: str, port: int) -> Sequence[Address]:
+        literal = parse_ip_literal(host, port)
+        addresses: Sequence[Address] = (
+            [literal] if literal is not None else await self.resolver.resolve(host, port)
+        )
+        if self._policy is not None:
+            addresses = self._policy.permitted(addresses, host)
+        return order_addresses(addresses) if len(addresses) > 1 else addresses
+
+    async def _context(self, tls: Any) -> SSLContext | None:
+        """The TLS context of a route; the first of its kind is built off the event loop."""
+        if tls is None:
+            return None
+        if isinstance(tls, TLSOptions):
+            context = cached_context(tls, _HTTP1)
+            return context if context is not None else await self.network.call(ssl_context, tls, _HTTP1)
+        return cast("SSLContext", tls)

@@ -1,0 +1,436 @@
+"""One exchange at a time over one HTTP/1.1 connection (RFC 9112).
+
+The connection is the receiver of its channel and the reader of its responses in one object, so that a response that
+arrives whole travels from the socket to the waiting caller in three calls. The moment it is complete the connection
+goes back to its pool, before the caller has even been scheduled.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from hyperhttp.exceptions import (
+    ReadError,
+    ReadTimeout,
+    RemoteProtocolError,
+    TotalTimeout,
+    WriteError,
+    WriteTimeout,
+)
+from hyperhttp.network.base import NEVER
+from hyperhttp.protocol.http1.reader import ResponseReader
+from hyperhttp.protocol.http1.writer import LAST_CHUNK, write_chunk
+from hyperhttp.connection.stream import ContentStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hyperhttp.config import Timeout
+    from hyperhttp.message.content import Content
+    from hyperhttp.network.base import Channel, Network, Wait
+    from hyperhttp.protocol.events import Field, ResponseHead
+
+__all__ = ["HTTP1Connection"]
+
+#: Bytes of an in-memory body written at once; between two pieces the peer's answer can be heard.
+_PIECE: Final = 262_144
+#: In-memory bodies up to this size travel in the same write as the head.
+_JOIN: Final = 65_536
+
+_now = time.monotonic
+
+
+class HTTP1Connection(ResponseReader):
+    """A connection in its pool or in one exchange.
+
+    Attributes:
+        lane: the pool's place for it.
+        uses: exchanges begun on it.
+        expires_at: moment after which it is not used again.
+        retire_at: moment at which it is too old for another request.
+        read_at: moment of the last bytes.
+        owner: the exchange that has it now; None in the pool.
+        place: where the pool has put it: in use, idle or gone.
+    """
+
+    __slots__ = (
+        "_early",
+        "_network",
+        "_release",
+        "_since",
+        "_stream",
+        "_total_at",
+        "_read_timeout",
+        "_waiter",
+        "_watch",
+        "_write_since",
+        "_write_timeout",
+        "_writable",
+        "channel",
+        "expires_at",
+        "interim",
+        "lane",
+        "made_at",
+        "owner",
+        "read_at",
+        "place",
+        "retire_at",
+        "uses",
+    )
+
+    multiplexed = False
+    http_version = "HTTP/1.1"
+
+    def __init__(
+        self, channel: Channel, network: Network, lane: Any, release: Callable[[HTTP1Connection], None]
+    ) -> None:
+        super().__init__()
+        self.channel = channel
+        self.lane = lane
+        self._network = network
+        self._watch = network.watch
+        self._release = release
+        self._waiter: Wait | None = None
+        self._writable: Wait | None = None
+        self._stream: ContentStream | None = None
+        self._since = 0.0
+        self._write_since = 0.0
+        self._read_timeout = self._write_timeout = self._total_at = NEVER
+        self._early = False
+        self.owner: object | None = None
+        self.interim: list[ResponseHead] | None = None
+        self.uses = 0
+        self.place = 0
+        self.made_at = self.read_at = _now()
+        self.expires_at = self.retire_at = NEVER
+        channel.attach(self)
+
+    # -- the exchange ---------------------------------------------------------------------------------------------------
+
+    def send(
+        self,
+        method: str,
+        data: bytes,
+        timeout: Timeout,
+        total_at: float,
+        now: float,
+        switch: str | None = None,
+    ) -> Wait:
+        """Send a whole request; the wait gives (head, content or stream, moment the head was there).
+
+        Args:
+            method: the request's method.
+            data: head and content.
+            timeout: read and write limits.
+            total_at: moment at which the whole call is over.
+            now: the moment.
+            switch: protocol named in an Upgrade field.
+        """
+        self._arm(timeout, total_at, now)
+        self.uses += 1
+        self.expect_response(method, switch)
+        self._waiter = waiter = self.channel.new_wait()
+        self.channel.write(data)
+        return waiter
+
+    async def send_content(
+        self,
+        method: str,
+        head: bytes,
+        content: Content,
+        timeout: Timeout,
+        total_at: float,
+        switch: str | None = None,
+    ) -> Any:
+        """Send a request whose content does not travel with its head, and wait for the response's head.
+
+        A final response that comes while the content is still being sent ends the sending (RFC 9112 section 9.3): the
+        response is delivered and the connection is not used again.
+        """
+        now = _now()
+        waiter = self.send(method, head, timeout, total_at, now, switch)
+        self._since = NEVER  # the wait for the response begins when the request is sent
+        if content.data is not None:
+            await self._send_pieces(memoryview(content.data), waiter)
+        else:
+            await self.channel.send_while(self._send_chunks(content, waiter), waiter)
+        if not waiter.done():
+            self._since = _now()
+            self._watch_until(min(self._since + self._read_timeout, self._total_at))
+        return await waiter
+
+    async def _send_pieces(self, data: memoryview, waiter: Wait) -> None:
+        self._early = True  # until the last byte is written, a response that arrives is early
+        for start in range(0, len(data), _PIECE):
+            if waiter.done():
+                return
+            self.channel.write(data[start : start + _PIECE])
+            if self.channel.write_paused:
+                await self._wait_writable()
+        self._early = waiter.done()
+
+    async def _send_chunks(self, content: Content, waiter: Wait) -> None:
+        chunked = content.length is None
+        self._early = True
+        sent = 0
+        try:
+            while data := await content.next_chunk(self._network.call):
+                if waiter.done():
+                    return
+                sent += len(data)
+                if not chunked:
+                    self._check_length(content, sent)
+                self.channel.write(write_chunk(data) if chunked else data)
+                if self.channel.write_paused:
+                    await self._wait_writable()
+        finally:
+            content.close()
+        self._check_length(content, sent, ended=True)
+        if chunked:
+            self.channel.write(LAST_CHUNK)
+        self._early = False
+
+    def _check_length(self, content: Content, sent: int, *, ended: bool = False) -> None:
+        """More or fewer bytes than announced would put the connection out of step."""
+        length = content.length
+        if length is not None and (sent > length or (ended and sent != length)):
+            msg = f"the request content has {'more' if sent > length else 'fewer'} bytes than its length says ({length})"
+            raise WriteError(msg, host=self.lane.name, phase="write")
+
+    async def _wait_writable(self) -> None:
+        self._write_since = _now()
+        self._watch_until(min(self._write_since + self._write_timeout, self._total_at))
+        self._writable = self.channel.new_wait()
+        try:
+            await self._writable
+        finally:
+            self._writable = None
+
+    def _arm(self, timeout: Timeout, total_at: float, now: float) -> None:
+        read = timeout.read
+        write = timeout.write
+        self._read_timeout = NEVER if read is None else read
+        self._write_timeout = NEVER if write is None else write
+        self._total_at = total_at
+        self._since = now
+        self._early = False
+        at = now + self._read_timeout
+        if total_at < at:
+            at = total_at
+        watch = self._watch
+        watch.busy.add(self)
+        if at < watch.when:
+            watch.arm(at)
+
+    def _watch_until(self, at: float) -> None:
+        if at < self._watch.when:
+            self._watch.arm(at)
+
+    # -- what the reader found ------------------------------------------------------------------------------------------
+
+    def response_received(self, head: ResponseHead, content: bytes) -> None:
+        """A whole response in one piece: back to the pool, then wake the caller."""
+        waiter = self._waiter
+        self._waiter = None
+        self.read_at = at = _now()
+        self._watch.busy.discard(self)
+        if self._early:
+            self.reusable = False
+        self.owner = None
+        self._release(self)
+        if waiter is not None and not waiter.done():
+            waiter.set_result((head, content, at))
+        if self._writable is not None:
+            self.write_resumed()
+
+    def head_received(self, head: ResponseHead) -> None:
+        """Content will follow: the caller gets a stream."""
+        waiter, self._waiter = self._waiter, None
+        self.read_at = at = _now()
+        self._stream = stream = ContentStream(self, head.content_length)
+        if waiter is not None and not waiter.done():
+            waiter.set_result((head, stream, at))
+        if self._writable is not None:
+            self.write_resumed()
+
+    def interim_received(self, head: ResponseHead) -> None:
+        """1xx: kept for whoever asks."""
+        self.read_at = _now()
+        if self.interim is None:
+            self.interim = []
+        self.interim.append(head)
+
+    def content_received(self, data: bytes) -> None:
+        """Feed the stream, wake its reader."""
+        self.read_at = _now()
+        stream = self._stream
+        if stream is not None and stream.feed(data):
+            self._wake()
+
+    def content_ended(self, trailers: Sequence[Field]) -> None:
+        """The last byte: back to the pool, then wake the reader."""
+        stream, self._stream = self._stream, None
+        self._watch.busy.discard(self)
+        if self._early:
+            self.reusable = False
+        self.owner = None
+        if stream is not None:
+            stream.finish(trailers)
+        self._release(self)
+        self._wake()
+
+    def response_failed(self, error: RemoteProtocolError) -> None:
+        """The peer broke the protocol or left too early."""
+        error.host = error.host or self.lane.name
+        self.abort(error)
+
+    def surplus_received(self) -> None:
+        """A byte on an idle connection retires it."""
+        self.abort()
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    # -- what the channel tells -----------------------------------------------------------------------------------------
+
+    def receive_eof(self) -> None:
+        """The peer closed: an end, an early end, or the end of an idle connection."""
+        super().receive_eof()
+        self.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The channel is gone."""
+        if self.owner is not None and error is None:
+            super().receive_eof()
+        self.abort(self._lost(error) if error is not None else None)
+
+    def write_resumed(self) -> None:
+        """The peer takes bytes again."""
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+
+    def remaining(self) -> float | None:
+        """Seconds that the present wait may still take."""
+        if self._total_at == NEVER:
+            return None if self._read_timeout == NEVER else self._read_timeout
+        return max(min(self._read_timeout, self._total_at - _now()), 0.0)
+
+    def write_limit(self) -> float | None:
+        """Seconds that a write may wait."""
+        limit = min(self._write_timeout, self._total_at - _now() if self._total_at < NEVER else NEVER)
+        return None if limit == NEVER else max(limit, 0.0)
+
+    def has_answer(self) -> bool:
+        """Whether the response has begun."""
+        return self._waiter is None
+
+    # -- deadlines --------------------------------------------------------------------------------------------------------
+
+    def check(self, now: float) -> float:
+        """Let an overdue exchange fail; say when to look again."""
+        at = self._total_at
+        if at <= now:
+            self.abort(
+                TotalTimeout(
+                    f"the call to {self.lane.name} took longer than its total timeout",
+                    host=self.lane.name,
+                    phase=self._phase(),
+                )
+            )
+            return NEVER
+        if self._writable is not None:
+            limit = self._write_since + self._write_timeout
+            if limit <= now:
+                self.abort(
+                    WriteTimeout(
+                        f"{self.lane.name} took no bytes for {self._write_timeout:g} s",
+                        host=self.lane.name,
+                        phase="write",
+                        limit=self._write_timeout,
+                    )
+                )
+                return NEVER
+            at = min(at, limit)
+        elif self._waiter is not None:
+            limit = max(self._since, min(self.read_at, now)) + self._read_timeout
+            if limit <= now:
+                self.abort(
+                    ReadTimeout(
+                        f"{self.lane.name} sent nothing for {self._read_timeout:g} s while waiting for the {self._phase()}",
+                        host=self.lane.name,
+                        phase=self._phase(),
+                        limit=self._read_timeout,
+                    )
+                )
+                return NEVER
+            at = min(at, limit)
+        return at
+
+    def _phase(self) -> str:
+        if self._writable is not None:
+            return "request content"
+        return "response content" if self._stream is not None else "response head"
+
+    # -- what the content stream asks ---------------------------------------------------------------------------------------
+
+    def wait_for_content(self) -> Wait:
+        """Something to await until the stream has been fed."""
+        self._since = now = _now()
+        self._waiter = waiter = self.channel.new_wait()
+        self._watch_until(min(now + self._read_timeout, self._total_at))
+        return waiter
+
+    def pause_content(self) -> None:
+        """The reader is slow: let the peer wait."""
+        self.channel.pause_reading()
+
+    def content_taken(self, size: int, *, resume: bool) -> None:  # noqa: ARG002 - HTTP/2 counts what was taken
+        """The reader took something."""
+        if resume:
+            self.channel.resume_reading()
+
+    def abandon(self) -> None:
+        """The rest of the content is not wanted: the connection is out of step and ends here."""
+        self.abort()
+
+    # -- the end ----------------------------------------------------------------------------------------------------------------
+
+    def abort(self, error: Exception | None = None) -> None:
+        """Close at once; whoever waits gets `error`."""
+        self.stop_reading()
+        self._watch.busy.discard(self)
+        self.channel.abort()
+        waiter, self._waiter = self._waiter, None
+        writable, self._writable = self._writable, None
+        stream, self._stream = self._stream, None
+        self.owner = None
+        self._release(self)
+        failure = error
+        if failure is None and (stream is not None or waiter is not None or writable is not None):
+            failure = ReadError(f"the connection to {self.lane.name} was closed", host=self.lane.name)
+        if failure is None:
+            return
+        if stream is not None:
+            stream.fail(failure)
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(failure)
+        if writable is not None and not writable.done():
+            writable.set_exception(failure)
+
+    def close(self) -> None:
+        """Close an idle connection in order."""
+        self.stop_reading()
+        self.channel.close()
+
+    def _lost(self, error: Exception) -> Exception:
+        kind = WriteError if isinstance(error, BrokenPipeError) else ReadError
+        lost = kind(
+            f"the connection to {self.lane.name} broke: {error or type(error).__name__}",
+            host=self.lane.name,
+            phase=self._phase(),
+        )
+        lost.__cause__ = error
+        return lost

@@ -1,0 +1,50 @@
+"""Which connections may serve which requests.
+
+Two requests share a connection only when everything that decides where it leads and whom it trusts is the same: scheme,
+host, port, proxy, TLS options, local address. Leaving one out of the key is how a request has travelled over a
+connection that was opened without verification (CVE-2024-35195).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+__all__ = ["Route"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """The way to an origin. Compared by identity: the client keeps one for each distinct set of values.
+
+    Attributes:
+        scheme: ``"http"`` or ``"https"``.
+        host: ASCII, without brackets.
+        port: the effective port.
+        tls: the context that authenticates the origin; None for ``http``.
+        proxy: the proxy the connection goes through, or None.
+        proxy_tls: the context that authenticates an ``https`` proxy.
+        tunnel: the proxy is asked for a tunnel (CONNECT); otherwise requests are sent to it in absolute form.
+        http2: what may be spoken: ``True`` negotiates, ``False`` is HTTP/1.1 only, ``"prior-knowledge"`` is HTTP/2 at once.
+        uds: path of a Unix socket that replaces the address.
+        local_address: address to bind to.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    tls: SSLContext | None = None
+    proxy: Any = None
+    proxy_tls: SSLContext | None = None
+    tunnel: bool = False
+    http2: bool | str = False
+    uds: str | None = None
+    local_address: str | None = None
+
+    @property
+    def name(self) -> str:
+        """``host:port``, IPv6 in brackets: the key of `get_pool_stats` and the name in messages."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

@@ -1,0 +1,188 @@
+"""The content of a response while it arrives.
+
+A connection feeds it from its callbacks; whoever reads the response takes from it. It is the same object for HTTP/1.1
+and HTTP/2 and for both faces. What arrives is kept up to a bound, then the source is asked to stop reading: a slow
+reader stops the peer, not the other way round.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from hyperhttp.exceptions import DecodingError, ReadError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hyperhttp.network.base import Wait
+    from hyperhttp.protocol.events import Field
+
+__all__ = ["HIGH_WATER", "ContentSource", "ContentStream"]
+
+#: Bytes kept for a reader that does not read before the source is asked to stop.
+HIGH_WATER: Final = 262_144
+
+
+class ContentSource(Protocol):
+    """What a content stream needs from its connection."""
+
+    def wait_for_content(self) -> Wait:
+        """Something to await until the stream has been fed, has ended or has failed."""
+
+    def pause_content(self) -> None:
+        """Stop taking content from the peer."""
+
+    def content_taken(self, size: int, *, resume: bool) -> None:
+        """The reader took `size` bytes; with `resume` the peer may go on."""
+
+    def abandon(self) -> None:
+        """The rest is not wanted."""
+
+
+class ContentStream:
+    """Content on its way from a connection to a reader.
+
+    Attributes:
+        ended: the last byte has arrived (some of it may not have been taken yet).
+        error: why the content broke off, if it did.
+        received: bytes that have arrived so far, in transfer-decoded form.
+        length: bytes announced, or None.
+        trailers: fields that came after the content.
+    """
+
+    __slots__ = (
+        "_chunks",
+        "_collecting",
+        "_limit",
+        "_paused",
+        "_size",
+        "_source",
+        "ended",
+        "error",
+        "length",
+        "received",
+        "trailers",
+    )
+
+    def __init__(self, source: ContentSource, length: int | None = None) -> None:
+        self._source: ContentSource | None = source
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._paused = False
+        self._collecting = False
+        self._limit: int | None = None
+        self.ended = False
+        self.error: Exception | None = None
+        self.received = 0
+        self.length = length
+        self.trailers: Sequence[Field] = ()
+
+    # -- what the connection calls --------------------------------------------------------------------------------------
+
+    def feed(self, data: bytes) -> bool:
+        """Take bytes from the connection; says whether a waiting reader should be woken."""
+        size = len(data)
+        self._chunks.append(data)
+        self._size += size
+        self.received += size
+        if self._collecting:
+            return self._limit is not None and self._size > self._limit
+        if self._size > HIGH_WATER and not self._paused and self._source is not None:
+            self._paused = True
+            self._source.pause_content()
+        return True
+
+    def finish(self, trailers: Sequence[Field] = ()) -> None:
+        """The content is complete."""
+        self.trailers = trailers
+        self.ended = True
+        self._source = None
+
+    def fail(self, error: Exception) -> None:
+        """The content breaks off here."""
+        if self.error is None and not self.ended:
+            self.error = error
+        self._source = None
+
+    # -- what the reader calls ------------------------------------------------------------------------------------------
+
+    @property
+    def is_open(self) -> bool:
+        """More may come, and giving up would cost the connection."""
+        return self._source is not None
+
+    async def receive(self) -> bytes:
+        """The bytes that are there, or the next ones; empty at the end.
+
+        Raises:
+            HyperHTTPError: what the connection failed with.
+        """
+        while not self._chunks:
+            if self.error is not None:
+                raise self.error
+            if self.ended:
+                return b""
+            await self._wait()
+        chunks = self._chunks
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        self._taken(len(data))
+        return data
+
+    async def receive_all(self, limit: int | None = None) -> bytes:
+        """All that is left, in one piece, with one wake-up.
+
+        Args:
+            limit: bytes; more is an error, and no more than that is kept in memory.
+
+        Raises:
+            DecodingError: more than `limit` bytes come or are announced.
+            HyperHTTPError: what the connection failed with.
+        """
+        self._limit = limit
+        if limit is not None and self.length is not None and self.length > limit:
+            self._refuse(limit)
+        self._collecting = True
+        try:
+            if self._paused and self._source is not None:
+                self._paused = False
+                self._source.content_taken(0, resume=True)
+            while not self.ended:
+                if self.error is not None:
+                    raise self.error
+                if limit is not None and self._size > limit:
+                    self._refuse(limit)
+                await self._wait()
+        finally:
+            self._collecting = False
+        if limit is not None and self._size > limit:
+            self._refuse(limit)
+        chunks, self._chunks = self._chunks, []
+        self._size = 0
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def close(self) -> None:
+        """Give up the rest."""
+        source, self._source = self._source, None
+        self._chunks.clear()
+        self._size = 0
+        if source is not None:
+            source.abandon()
+
+    async def _wait(self) -> None:
+        if self._source is None:
+            msg = "the response was closed before its content was read"
+            raise ReadError(msg)
+        await self._source.wait_for_content()
+
+    def _taken(self, size: int) -> None:
+        self._size -= size
+        source = self._source
+        if source is not None:
+            resume, self._paused = self._paused, False
+            source.content_taken(size, resume=resume)
+
+    def _refuse(self, limit: int) -> None:
+        self.close()
+        msg = f"the content is larger than max_response_size ({limit} bytes)"
+        raise DecodingError(msg)

@@ -1,0 +1,171 @@
+"""A request as its sender sees it: method, target URI, header fields, content (RFC 9110 sections 6 and 9)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hyperhttp.message.content import encode_content
+from hyperhttp.message.cookies import Cookies
+from hyperhttp.message.headers import Headers
+from hyperhttp.message.url import URL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hyperhttp.message.content import Content, JsonCodec
+    from hyperhttp.message.headers import HeaderTypes
+
+__all__ = ["EXPECTING_CONTENT", "IDEMPOTENT_METHODS", "Request"]
+
+#: RFC 9110 section 9.2.2, and QUERY by its own definition.
+IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "QUERY"})
+
+#: RFC 9110 section 8.6: methods that give meaning to content say so even when there is none.
+EXPECTING_CONTENT = frozenset({"POST", "PUT", "PATCH"})
+
+
+class Request:
+    """A request, to look at and to change until it is sent. Hooks may hang attributes of their own on it.
+
+    Args:
+        method: a token; sent as given, methods are case-sensitive.
+        url: absolute, unless the client that sends it has a `base_url`.
+        params: added to the query.
+        headers: header fields; they win over those that follow from the content.
+        cookies: sent with this request, on top of the client's.
+        content: bytes, text, an iterable or async iterable of bytes, a file, or a `MultipartEncoder`.
+        data: form fields, or bytes.
+        json: any value the JSON codec takes.
+        files: parts of a multipart form.
+        extensions: values for transports and plugins.
+
+    Attributes:
+        url: where it goes; an `URL`, assignable as text too.
+        content: what it carries, or None.
+        extensions: a dict for transports and plugins.
+
+    Raises:
+        InvalidURL: `url` cannot be sent.
+        LocalProtocolError: a name, a value or the method holds what may not be sent.
+        TypeError: two kinds of content were given.
+    """
+
+    _headers: Headers | None = None
+    _fields: Sequence[tuple[bytes, bytes]] = ()
+    _extensions: dict[str, Any] | None = None
+    content: Content | None = None
+
+    def __init__(
+        self,
+        method: str,
+        url: str | URL,
+        *,
+        params: Any = None,
+        headers: HeaderTypes | None = None,
+        cookies: Cookies | Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
+        content: Any = None,
+        data: Any = None,
+        json: Any = None,
+        files: Any = None,
+        extensions: Mapping[str, Any] | None = None,
+        json_codec: JsonCodec | None = None,
+    ) -> None:
+        self.method = method
+        self._url = (
+            URL(url, params=params)
+            if params is not None
+            else URL.parse_cached(url)
+            if type(url) is str
+            else URL(url)
+        )
+        self._headers = Headers(headers)
+        if content is not None or data is not None or json is not None or files is not None:
+            self._set_content(
+                encode_content(content=content, data=data, json=json, files=files, json_codec=json_codec)
+            )
+        elif method in EXPECTING_CONTENT:
+            self._headers.setdefault("Content-Length", "0")
+        if cookies:
+            self._add_cookies(cookies)
+        if extensions:
+            self._extensions = dict(extensions)
+
+    @classmethod
+    def lazy(cls, method: str, url: URL, fields: Sequence[tuple[bytes, bytes]]) -> Request:
+        """A request whose header fields are known and become `Headers` when somebody looks."""
+        self = cls.__new__(cls)
+        self.method = method
+        self._url = url
+        self._fields = fields
+        return self
+
+    @property
+    def url(self) -> URL:
+        """The target URI."""
+        return self._url
+
+    @url.setter
+    def url(self, value: str | URL) -> None:
+        self._url = URL(value)
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields; changes are sent."""
+        headers = self._headers
+        if headers is None:
+            headers = self._headers = Headers.from_fields(list(self._fields))
+        return headers
+
+    @headers.setter
+    def headers(self, value: HeaderTypes) -> None:
+        self._headers = Headers(value)
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """Values for transports and plugins."""
+        if self._extensions is None:
+            self._extensions = {}
+        return self._extensions
+
+    @property
+    def is_idempotent(self) -> bool:
+        """Sending it twice does what sending it once does (RFC 9110 section 9.2.2)."""
+        return self.method in IDEMPOTENT_METHODS
+
+    def _set_content(self, content: Content | None) -> None:
+        """Carry `content` and say so in the header fields, unless they already speak of it."""
+        self.content = content
+        if content is None:
+            return
+        headers = self.headers
+        for name, value in content.fields:
+            if name == b"Content-Length" and "transfer-encoding" in headers:
+                continue
+            text = name.decode("ascii")
+            if text not in headers:
+                headers.add(text, value)  # type: ignore[arg-type]  # bytes are checked and taken as they are
+        if content.length is None and "transfer-encoding" not in headers and "content-length" not in headers:
+            headers["Transfer-Encoding"] = "chunked"
+
+    def _add_cookies(self, cookies: Cookies | Mapping[str, str] | Sequence[tuple[str, str]]) -> None:
+        line = (
+            Cookies(cookies).header_for(self._url)
+            if not isinstance(cookies, Cookies)
+            else cookies.header_for(self._url)
+        )
+        if line is None:
+            return
+        already = self.headers.get("cookie")
+        self.headers["Cookie"] = f"{already}; {line}" if already else line
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self._url.redacted}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        content = state.pop("content", None)
+        if content is not None and content.data is not None:
+            state["content"] = content
+        state["_headers"] = self.headers
+        state["_fields"] = ()
+        return state

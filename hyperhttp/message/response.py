@@ -1,0 +1,620 @@
+"""A response as its receiver sees it: status, header fields, and content that is read when it is wanted.
+
+The content is either in hand, because it arrived with the head, or still on its way in a stream. Reading it means the
+same in both cases. Asynchronous methods serve `Client`, their twins without the ``a`` serve `SyncClient`; each refuses
+the other's responses with a sentence that says what to call.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+from hyperhttp.exceptions import HTTPStatusError, ResponseNotRead, StreamClosed, StreamConsumed
+from hyperhttp.message.coding import CodingChain, decode_all
+from hyperhttp.message.content import default_json_codec
+from hyperhttp.message.cookies import Cookies
+from hyperhttp.message.headers import Headers
+from hyperhttp.message.links import parse_links
+from hyperhttp.message.text import LineSplitter, TextDecoder, charset_of, decode_text
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from hyperhttp.message.coding import ContentCoding
+    from hyperhttp.message.headers import HeaderTypes
+    from hyperhttp.message.request import Request
+    from hyperhttp.message.url import URL
+
+__all__ = ["ReadOptions", "Response"]
+
+
+class Stream(Protocol):
+    """Content on its way, as a connection gives it."""
+
+    ended: bool
+    received: int
+    trailers: Sequence[tuple[Any, ...]]
+
+    @property
+    def is_open(self) -> bool:
+        """More may come."""
+
+    async def receive(self) -> bytes:
+        """The next bytes; empty at the end."""
+
+    async def receive_all(self, limit: int | None = None) -> bytes:
+        """All that is left."""
+
+    def close(self) -> None:
+        """Give up the rest."""
+
+
+class ReadOptions:
+    """How a client reads content: shared by all its responses.
+
+    Attributes:
+        codings: content codings by name.
+        max_size: bytes of decoded content that may be kept in memory, or None.
+        max_ratio: decoded bytes per encoded byte, or None.
+        drive: runs a coroutine on a blocking client; None on an asynchronous one.
+        json: loads JSON from bytes.
+    """
+
+    __slots__ = ("codings", "drive", "json", "max_ratio", "max_size")
+
+    def __init__(
+        self,
+        codings: Mapping[str, ContentCoding],
+        max_size: int | None,
+        max_ratio: float | None,
+        drive: Callable[[Coroutine[Any, Any, Any]], Any] | None = None,
+        json: Callable[[bytes], Any] | None = None,
+    ) -> None:
+        self.codings = codings
+        self.max_size = max_size
+        self.max_ratio = max_ratio
+        self.drive = drive
+        self.json = json
+
+
+_PLAIN = ReadOptions({}, None, None)
+
+
+class Response:
+    """What came back. Hooks may hang attributes of their own on it.
+
+    Args:
+        status_code: three digits.
+        headers: header fields.
+        content: the whole content, already decoded.
+        reason: the reason phrase.
+        request: what it answers.
+
+    Attributes:
+        status_code: three digits (RFC 9110 section 15).
+        reason: the reason phrase; empty on HTTP/2.
+        http_version: ``"HTTP/1.1"``, ``"HTTP/2"`` or ``"HTTP/1.0"``.
+        history: the redirect responses that led here, oldest first.
+        elapsed: seconds from the request sent to the head received.
+    """
+
+    reason: str = ""
+    http_version: str = "HTTP/1.1"
+    history: Sequence[Response] = ()
+    elapsed: float = 0.0
+    _request: Request | None = None
+    _fields: Sequence[Any] = ()
+    _headers: Headers | None = None
+    _cookies: Cookies | None = None
+    _extensions: dict[str, Any] | None = None
+    _encoded: bytes | None = None  # in hand, not yet decoded
+    _stream: Stream | None = None
+    _coded: bool = False
+    _content: bytes | None = None
+    _text: str | None = None
+    _encoding: str | None = None
+    _consumed: bool = False
+    _closed: bool = False
+    _options: ReadOptions = _PLAIN
+
+    def __init__(
+        self,
+        status_code: int = 200,
+        headers: HeaderTypes | None = None,
+        content: bytes | str | None = None,
+        reason: str = "",
+        request: Request | None = None,
+    ) -> None:
+        self.status_code = status_code
+        self.reason = reason
+        self._headers = Headers(headers)
+        self._request = request
+        self._content = content.encode() if isinstance(content, str) else bytes(content or b"")
+
+    # -- what it says -----------------------------------------------------------------------------------------------------
+
+    @property
+    def request(self) -> Request:
+        """The request this answers, as it was sent.
+
+        Raises:
+            RuntimeError: the response was made by hand without one.
+        """
+        if self._request is None:
+            msg = "this response was made without a request: pass request= to Response()"
+            raise RuntimeError(msg)
+        return self._request
+
+    @request.setter
+    def request(self, value: Request) -> None:
+        self._request = value
+
+    @property
+    def url(self) -> URL:
+        """The final URL."""
+        return self.request.url
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields."""
+        headers = self._headers
+        if headers is None:
+            headers = self._headers = Headers.from_fields(list(self._fields))
+        return headers
+
+    @property
+    def cookies(self) -> Cookies:
+        """The cookies this response sets."""
+        if self._cookies is None:
+            self._cookies = Cookies()
+            values = [value for name, value in self.headers.raw if name.lower() == b"set-cookie"]
+            if values and self._request is not None:
+                self._cookies.extract(self._request.url, values)
+        return self._cookies
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """Values from transports and plugins."""
+        if self._extensions is None:
+            self._extensions = {}
+        return self._extensions
+
+    @property
+    def links(self) -> dict[str, dict[str, str]]:
+        """The Link fields by relation, or by target where they name none (RFC 8288)."""
+        return parse_links(self.headers.get_list("link"))
+
+    @property
+    def trailers(self) -> Headers:
+        """Fields that came after the content; empty before its end."""
+        return Headers.from_fields(list(self._stream.trailers)) if self._stream is not None else Headers()
+
+    @property
+    def num_bytes_downloaded(self) -> int:
+        """Bytes of content received so far, before decoding."""
+        if self._stream is not None:
+            return self._stream.received
+        return len(self._encoded) if self._encoded is not None else len(self._content or b"")
+
+    is_informational = property(lambda self: self.status_code < 200, doc="1xx.")
+    is_success = property(lambda self: 200 <= self.status_code < 300, doc="2xx.")
+    is_client_error = property(lambda self: 400 <= self.status_code < 500, doc="4xx.")
+    is_server_error = property(lambda self: 500 <= self.status_code < 600, doc="5xx.")
+    is_error = property(lambda self: 400 <= self.status_code < 600, doc="4xx or 5xx.")
+
+    @property
+    def is_redirect(self) -> bool:
+        """A 3xx that says where to go."""
+        return self.status_code in (301, 302, 303, 307, 308) and "location" in self.headers
+
+    def raise_for_status(self) -> Self:
+        """The response itself, unless its status is 4xx or 5xx.
+
+        Raises:
+            HTTPStatusError: it is.
+        """
+        if not self.is_error:
+            return self
+        where = (
+            f" for {self._request.method} {self._request.url.redacted}" if self._request is not None else ""
+        )
+        said = f"{self.status_code} {self.reason}".rstrip()
+        shown = f": {self._content[:200]!r}" if self._content else ""
+        msg = f"the server answered {said}{where}{shown}"
+        raise HTTPStatusError(msg, request=self._request, response=self)
+
+    # -- content in hand ----------------------------------------------------------------------------------------------------
+
+    @property
+    def content(self) -> bytes:
+        """The decoded content.
+
+        Raises:
+            ResponseNotRead: it has not been read yet.
+        """
+        if self._content is None:
+            self._not_read("content")
+        return self._content
+
+    @property
+    def text(self) -> str:
+        """The content as text, by the charset of Content-Type, else UTF-8 with replacement characters."""
+        if self._text is None:
+            if self._content is None:
+                self._not_read("text")
+            self._text = decode_text(self._content, self.encoding)
+        return self._text
+
+    @property
+    def encoding(self) -> str:
+        """The charset `text` uses; assign to overrule what the response says."""
+        if self._encoding is None:
+            self._encoding = charset_of(self.headers.get("content-type"))
+        return self._encoding
+
+    @encoding.setter
+    def encoding(self, value: str) -> None:
+        self._encoding = value
+        self._text = None
+
+    def json(self) -> Any:
+        """The content as JSON.
+
+        Raises:
+            ResponseNotRead: it has not been read yet.
+            ValueError: it is not JSON.
+        """
+        if self._content is None:
+            self._not_read("json()")
+        load = self._options.json or default_json_codec().loads
+        return load(self._content)
+
+    # -- reading, asyncio ---------------------------------------------------------------------------------------------------
+
+    async def aread(self) -> bytes:
+        """Read the rest of the content and keep it.
+
+        Returns:
+            The decoded content; the same bytes on later calls.
+
+        Raises:
+            DecodingError: the content does not follow its coding, or is larger than allowed.
+            StreamConsumed: it was iterated over.
+            TransportError: the connection failed before its end.
+        """
+        if self._content is None:
+            if self._options.drive is not None:
+                self._wrong_face("aread()", "read()")
+            await self._load()
+        return self._content  # type: ignore[return-value]  # set by now
+
+    async def atext(self) -> str:
+        """Read the content and give it as text."""
+        await self.aread()
+        return self.text
+
+    async def ajson(self) -> Any:
+        """Read the content and give it as JSON."""
+        await self.aread()
+        return self.json()
+
+    def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        """The decoded content piece by piece; `chunk_size` bytes each, or as they come."""
+        return self._async_pieces("aiter_bytes()", _Bytes(self, chunk_size))
+
+    def aiter_raw(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        """The content as it was sent, before decoding."""
+        return self._async_pieces("aiter_raw()", _Bytes(self, chunk_size, raw=True))
+
+    def aiter_text(self, chunk_size: int | None = None) -> AsyncIterator[str]:
+        """The content as text, piece by piece."""
+        return self._async_pieces("aiter_text()", _Text(self, chunk_size))
+
+    def aiter_lines(self) -> AsyncIterator[str]:
+        """The content line by line, without line ends."""
+        return self._async_pieces("aiter_lines()", _Lines(self))
+
+    async def aclose(self) -> None:
+        """Give up what has not been read; the connection is free again."""
+        self._give_up()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._give_up()
+
+    # -- reading, blocking ----------------------------------------------------------------------------------------------------
+
+    def read(self) -> bytes:
+        """Read the rest of the content and keep it; see `aread`."""
+        if self._content is None:
+            drive = self._options.drive
+            if drive is None:
+                self._wrong_face("read()", "await aread()")
+            drive(self._load())
+        return self._content  # type: ignore[return-value]  # set by now
+
+    def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        """The decoded content piece by piece; `chunk_size` bytes each, or as they come."""
+        return self._sync_pieces("iter_bytes()", _Bytes(self, chunk_size))
+
+    def iter_raw(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        """The content as it was sent, before decoding."""
+        return self._sync_pieces("iter_raw()", _Bytes(self, chunk_size, raw=True))
+
+    def iter_text(self, chunk_size: int | None = None) -> Iterator[str]:
+        """The content as text, piece by piece."""
+        return self._sync_pieces("iter_text()", _Text(self, chunk_size))
+
+    def iter_lines(self) -> Iterator[str]:
+        """The content line by line, without line ends."""
+        return self._sync_pieces("iter_lines()", _Lines(self))
+
+    def close(self) -> None:
+        """Give up what has not been read; the connection is free again."""
+        if self._options.drive is None and self._stream is not None:
+            self._wrong_face("close()", "await aclose()")
+        self._give_up()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- how it is read -----------------------------------------------------------------------------------------------------
+
+    async def _load(self) -> None:
+        """Read and decode everything into `_content`."""
+        encoded = self._encoded
+        if encoded is None:
+            encoded = await self._rest()
+        elif self._closed or self._consumed:
+            self._refuse()
+        self._content = self._decoded(encoded)
+        self._encoded = None
+
+    async def _rest(self) -> bytes:
+        if self._stream is None or self._closed or self._consumed:
+            self._refuse()
+        self._consumed = True
+        return await self._stream.receive_all(self._options.max_size)
+
+    def _decoded(self, encoded: bytes) -> bytes:
+        options = self._options
+        if not self._coded:
+            if options.max_size is not None and len(encoded) > options.max_size:
+                decode_all(None, encoded, options.max_size)
+            return encoded
+        return decode_all(self._chain(), encoded, options.max_size)
+
+    def _chain(self) -> CodingChain | None:
+        if not self._coded:
+            return None
+        options = self._options
+        return CodingChain.for_response(
+            self.headers.get_list("content-encoding"), options.codings, max_ratio=options.max_ratio
+        )
+
+    async def _next_piece(self) -> bytes:
+        """The next encoded bytes; empty at the end."""
+        encoded, self._encoded = self._encoded, None
+        if encoded is not None:
+            return encoded
+        return await self._stream.receive() if self._stream is not None else b""
+
+    def _start_iteration(self) -> None:
+        if self._content is None and (self._closed or self._consumed):
+            self._refuse()
+        self._consumed = True
+
+    def _give_up(self) -> None:
+        self._closed = True
+        self._encoded = None
+        if self._stream is not None and self._stream.is_open:
+            self._stream.close()
+
+    def _async_pieces(self, name: str, pieces: Any) -> Any:
+        if self._options.drive is not None:
+            self._wrong_face(name, name[1:])
+        return pieces
+
+    def _sync_pieces(self, name: str, pieces: Any) -> Any:
+        if self._options.drive is None:
+            if self._content is None:
+                self._wrong_face(name, f"a{name}")
+            pieces.drive = _drive_ready
+        else:
+            pieces.drive = self._options.drive
+        return pieces
+
+    def _refuse(self) -> NoReturn:
+        if self._consumed:
+            msg = "the content was already iterated over and is not kept: call aread() (or read()) first if it is needed twice"
+            raise StreamConsumed(msg)
+        msg = "the response was closed before its content was read"
+        raise StreamClosed(msg)
+
+    def _not_read(self, what: str) -> NoReturn:
+        if self._consumed or self._closed:
+            self._refuse()
+        call = "await response.aread()" if self._options.drive is None else "response.read()"
+        msg = f"{what} is there once the content has been read: call `{call}` first"
+        raise ResponseNotRead(msg)
+
+    def _wrong_face(self, called: str, instead: str) -> NoReturn:
+        face = "SyncClient" if self._options.drive is not None else "Client"
+        msg = f"this response comes from {face}: call {instead} instead of {called}"
+        raise RuntimeError(msg)
+
+    def __repr__(self) -> str:
+        return f"<Response [{self.status_code}{' ' + self.reason if self.reason else ''}]>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._content is None:
+            self._not_read("a response that can be pickled")
+        state = self.__dict__.copy()
+        state.pop("_stream", None)
+        state.pop("_options", None)
+        state.update(_headers=self.headers, _fields=())
+        return state
+
+
+def _drive_ready(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine over content that is in hand: it cannot wait."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value
+    coroutine.close()
+    msg = "the content is still on its way"
+    raise RuntimeError(msg)
+
+
+class _Pieces:
+    """An iterator over content, asynchronous and blocking in one."""
+
+    drive: Callable[[Coroutine[Any, Any, Any]], Any] = staticmethod(_drive_ready)
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+        self._started = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __iter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        piece = await self._advance()
+        if piece is None:
+            raise StopAsyncIteration
+        return piece
+
+    def __next__(self) -> Any:
+        piece = self.drive(self._advance())
+        if piece is None:
+            raise StopIteration
+        return piece
+
+    async def _advance(self) -> Any:
+        """The next piece; None at the end."""
+        raise NotImplementedError
+
+
+class _Bytes(_Pieces):
+    """Bytes, decoded or raw, as they come or in pieces of one size."""
+
+    def __init__(self, response: Response, size: int | None, *, raw: bool = False) -> None:
+        super().__init__(response)
+        if size is not None and size < 1:
+            msg = f"chunk_size must be at least 1, not {size}"
+            raise ValueError(msg)
+        self._size = size
+        self._raw = raw
+        self._held = bytearray()
+        self._chain: CodingChain | None = None
+        self._pieces: Iterator[bytes] = iter(())
+        self._ended = False
+
+    async def _advance(self) -> bytes | None:
+        if self._size is None:
+            return await self._next() or None
+        held = self._held
+        while len(held) < self._size and (piece := await self._next()):
+            held += piece
+        result = bytes(held[: self._size])
+        del held[: self._size]
+        return result or None
+
+    async def _next(self) -> bytes:
+        """The next decoded bytes; empty at the end only."""
+        if not self._started:
+            self._start()
+        while True:
+            piece = next(self._pieces, b"")
+            if piece or self._ended:
+                return piece
+            encoded = await self._response._next_piece()
+            if encoded:
+                if self._chain is None:
+                    return encoded
+                self._pieces = self._chain.decode(encoded)
+            else:
+                self._ended = True
+                if self._chain is not None:
+                    self._chain.finish()
+
+    def _start(self) -> None:
+        self._started = True
+        response = self._response
+        content = response._content
+        response._start_iteration()
+        if content is not None:
+            self._pieces = iter((content,) if content else ())
+            self._ended = True
+        elif not self._raw:
+            self._chain = response._chain()
+
+
+class _Text(_Pieces):
+    """Text in pieces."""
+
+    def __init__(self, response: Response, size: int | None) -> None:
+        super().__init__(response)
+        if size is not None and size < 1:
+            msg = f"chunk_size must be at least 1, not {size}"
+            raise ValueError(msg)
+        self._size = size
+        self._bytes = _Bytes(response, None)
+        self._decoder: TextDecoder | None = None
+        self._held = ""
+        self._ended = False
+
+    async def _advance(self) -> str | None:
+        size = self._size
+        while not self._ended and len(self._held) < (size or 1):
+            self._held += await self._next()
+        if not self._held:
+            return None
+        size = size or len(self._held)
+        piece, self._held = self._held[:size], self._held[size:]
+        return piece
+
+    async def _next(self) -> str:
+        if self._decoder is None:
+            self._decoder = TextDecoder(self._response.encoding)
+        data = await self._bytes._next()
+        if data:
+            return self._decoder.decode(data)
+        self._ended = True
+        return self._decoder.finish()
+
+
+class _Lines(_Pieces):
+    """Text in lines."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response)
+        self._text = _Text(response, None)
+        self._splitter = LineSplitter()
+        self._lines: list[str] = []
+        self._ended = False
+
+    async def _advance(self) -> str | None:
+        while not self._lines and not self._ended:
+            text = await self._text._advance()
+            if text is None:
+                self._ended = True
+                self._lines = self._splitter.finish()[::-1]
+            else:
+                self._lines = self._splitter.split(text)[::-1]
+        return self._lines.pop() if self._lines else None

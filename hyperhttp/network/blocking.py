@@ -1,0 +1,627 @@
+"""Blocking sockets in the calling thread. Nothing here suspends: each awaitable has its value when it is awaited.
+
+A wait reads from its socket until the receiver's callback sets it, so a request costs one ``send`` and one ``recv``, as it
+would by hand. Where nothing else needs it the socket has no Python-level timeout, because that costs a ``poll`` before
+each call; the limit is the kernel's (SO_RCVTIMEO), which costs nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import struct
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from hyperhttp.exceptions import ConnectError, HyperHTTPError, ReadError, WriteError, WriteTimeout
+from hyperhttp.network.addresses import Race
+from hyperhttp.network.base import NEVER
+from hyperhttp.network.tls import tls_error
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+    from ssl import SSLContext
+
+    from hyperhttp.network.addresses import Address
+    from hyperhttp.network.base import Receiver, Wait, Watched
+
+__all__ = ["BlockingChannel", "BlockingNetwork"]
+
+T = TypeVar("T")
+
+_CHUNK: Final = 65_536
+#: Kernel timeouts exist where struct timeval is two native longs; elsewhere Python's own are used.
+_KERNEL_TIMEOUTS: Final = hasattr(socket, "SO_RCVTIMEO") and not hasattr(socket, "SIO_RCVALL")
+#: Writes longer than this listen for an early answer while they wait for room.
+_LONG_WRITE: Final = 32_768
+
+
+class BlockingWait:
+    """A wait that reads from its channel until somebody sets it."""
+
+    __slots__ = ("_channel", "_done", "_error", "_result")
+
+    def __init__(self, channel: BlockingChannel) -> None:
+        self._channel = channel
+        self._done = False
+        self._result: Any = None
+        self._error: BaseException | None = None
+
+    def done(self) -> bool:
+        """Whether it was set."""
+        return self._done
+
+    def cancel(self) -> bool:
+        """Nobody waits any more."""
+        cancelled = not self._done
+        self._done = True
+        return cancelled
+
+    def set_result(self, result: Any) -> None:
+        """Give it its value."""
+        self._result = result
+        self._done = True
+
+    def set_exception(self, exception: BaseException) -> None:
+        """Make it fail."""
+        self._error = exception
+        self._done = True
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        if not self._done:
+            self._channel.pump(self)
+        if self._error is not None:
+            raise self._error
+        return self._result
+        yield  # makes this a generator; never reached
+
+
+class BlockingChannel:
+    """One connected socket."""
+
+    __slots__ = (
+        "_kernel_timeout",
+        "_network",
+        "_poll",
+        "_receiver",
+        "_sock",
+        "_timeout",
+        "_tls",
+        "alpn",
+        "closed",
+        "peer",
+        "write_paused",
+    )
+
+    def __init__(self, network: BlockingNetwork, sock: socket.socket, peer: str) -> None:
+        self._network = network
+        self._sock = sock
+        self._receiver: Receiver | None = None
+        self._timeout: float | None = None
+        self._tls = isinstance(sock, ssl.SSLSocket)
+        self._kernel_timeout = _KERNEL_TIMEOUTS and not self._tls
+        self._poll: Any = None
+        self.alpn: str | None = sock.selected_alpn_protocol() if isinstance(sock, ssl.SSLSocket) else None
+        self.peer = peer
+        self.write_paused = False
+        self.closed = False
+        sock.settimeout(None)
+        network.channels.add(self)
+
+    def attach(self, receiver: Receiver) -> None:
+        """Feed `receiver` from now on."""
+        self._receiver = receiver
+
+    def new_wait(self) -> Wait:
+        """A wait on this channel."""
+        return BlockingWait(self)
+
+    # -- reading --------------------------------------------------------------------------------------------------------
+
+    def pump(self, wait: BlockingWait) -> None:
+        """Read and feed the receiver until `wait` is set."""
+        receiver = self._receiver
+        if receiver is None:
+            raise ReadError("the connection is not in use")  # noqa: EM101, TRY003
+        while not wait._done:
+            timeout = receiver.remaining()
+            if timeout != self._timeout:
+                self._set_timeout(timeout)
+            try:
+                data = self._sock.recv(_CHUNK)
+            except (BlockingIOError, TimeoutError):
+                receiver.check(time.monotonic() + 0.001)
+                continue
+            except ssl.SSLWantReadError:
+                continue
+            except (OSError, ValueError) as error:
+                self._lost(error, wait)
+                return
+            if data:
+                receiver.receive_data(data)
+            else:
+                receiver.receive_eof()
+                if not wait._done:
+                    wait.set_exception(ReadError(f"the connection to {self.peer} was closed"))
+
+    def _lost(self, error: Exception, wait: BlockingWait) -> None:
+        receiver = self._receiver
+        self.closed = True
+        if receiver is not None:
+            receiver.connection_lost(error)
+        if not wait._done:
+            wait.set_exception(error)
+
+    def _set_timeout(self, timeout: float | None) -> None:
+        self._timeout = timeout
+        if timeout is not None:
+            timeout = max(timeout, 0.001)
+        if not self._kernel_timeout:
+            self._sock.settimeout(timeout)
+            return
+        seconds = 0.0 if timeout is None else timeout
+        value = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
+
+    def is_alive(self) -> bool:
+        """Whether nothing has come on an idle connection: neither its end nor bytes that belong to no request."""
+        if self.closed:
+            return False
+        try:
+            if not self._readable(0):
+                return True
+            return self._tls and self._only_tls_records()
+        except (OSError, ValueError):
+            return False
+
+    def _only_tls_records(self) -> bool:
+        """Readable, but only with what TLS says to itself, such as a session ticket."""
+        self._timeout = -1.0
+        self._sock.settimeout(0)
+        try:
+            self._sock.recv(1)
+        except ssl.SSLWantReadError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def _readable(self, timeout: float) -> bool:
+        if self._tls and self._sock.pending():  # type: ignore[attr-defined]  # an SSLSocket
+            return True
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self._sock, select.POLLIN)
+        return bool(self._poll.poll(timeout * 1000))
+
+    # -- writing --------------------------------------------------------------------------------------------------------
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send all of `data`; an answer that comes meanwhile is heard."""
+        try:
+            if len(data) <= _LONG_WRITE and not self._tls:
+                sent = self._sock.send(data)
+                if sent < len(data):
+                    self._write_rest(memoryview(data)[sent:])
+            else:
+                self._write_rest(memoryview(data))
+        except OSError as error:
+            self._write_failed(error)
+
+    def _write_rest(self, data: memoryview) -> None:
+        """Send while listening: a server may answer, and close, before it has taken everything."""
+        receiver = self._receiver
+        limit = receiver.write_limit() if receiver is not None else None
+        sock = self._sock
+        self._timeout = -1.0
+        sock.settimeout(0)
+        both = select.poll()
+        both.register(sock, select.POLLIN | select.POLLOUT)
+        out = select.poll()
+        out.register(sock, select.POLLOUT)
+        poll = both
+        try:
+            while data:
+                try:
+                    data = data[sock.send(data) :]
+                    continue
+                except (BlockingIOError, ssl.SSLWantWriteError):
+                    pass
+                except ssl.SSLWantReadError:
+                    poll = both
+                events = poll.poll(None if limit is None else limit * 1000)
+                if not events:
+                    self._write_timed_out(limit)
+                if events[0][1] & ~select.POLLOUT and not self._listen():
+                    poll = out
+        finally:
+            with contextlib.suppress(OSError):
+                sock.settimeout(None)
+
+    def _listen(self) -> bool:
+        """Take what the peer has sent; False when it will send nothing more."""
+        receiver = self._receiver
+        try:
+            data = self._sock.recv(_CHUNK)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return True
+        if receiver is not None and data:
+            receiver.receive_data(data)
+        return bool(data)
+
+    def _write_timed_out(self, limit: float | None) -> None:
+        receiver = self._receiver
+        if receiver is not None:
+            receiver.check(time.monotonic() + 0.001)
+        raise WriteTimeout(
+            f"{self.peer} took no bytes for {limit:g} s", host=self.peer, phase="write", limit=limit
+        )
+
+    def _write_failed(self, error: OSError) -> None:
+        """A server that refuses an upload answers and closes; our failed write must not hide its answer."""
+        receiver = self._receiver
+        with contextlib.suppress(OSError):
+            self._sock.settimeout(0.2)
+            self._timeout = -1.0
+            while receiver is not None and (data := self._sock.recv(_CHUNK)):
+                receiver.receive_data(data)
+                if receiver.has_answer():
+                    return
+        if receiver is not None and receiver.has_answer():
+            return
+        if receiver is not None:
+            receiver.connection_lost(error)
+        else:
+            raise WriteError(
+                f"the connection to {self.peer} broke: {error}", host=self.peer, phase="write"
+            ) from error
+
+    # -- the rest of the interface ----------------------------------------------------------------------------------------
+
+    def pause_reading(self) -> None:
+        """Nobody reads unless somebody waits: there is nothing to pause."""
+
+    def resume_reading(self) -> None:
+        """The twin of `pause_reading`."""
+
+    def close(self) -> None:
+        """Close the socket."""
+        if not self.closed or self._sock.fileno() >= 0:
+            self.closed = True
+            self._network.channels.discard(self)
+            with contextlib.suppress(OSError):
+                if not self._tls:
+                    self._sock.shutdown(socket.SHUT_RDWR)
+            self._sock.close()
+
+    abort = close
+
+    def detach(self) -> None:
+        """Close this process's descriptor without a word to the peer: the connection may be a parent's."""
+        self.closed = True
+        with contextlib.suppress(OSError):
+            self._sock.close()
+
+    async def start_tls(self, context: SSLContext, server_name: str) -> None:
+        """Speak TLS over this stream from now on."""
+        self._network.channels.discard(self)
+        sock = self._network.secure(self._sock, context, server_name, self.peer)
+        self._sock = sock
+        self._tls = True
+        self._kernel_timeout = False
+        self._poll = None
+        self._timeout = -1.0
+        self.alpn = sock.selected_alpn_protocol()
+        self._network.channels.add(self)
+
+    async def send_while(self, sending: Coroutine[Any, Any, None], until: Wait) -> None:  # noqa: ARG002 - checked while sending
+        """Run `sending` to its end, which it finds early where an answer comes."""
+        await sending
+
+
+class ThreadWait:
+    """A wait of one thread that another sets."""
+
+    __slots__ = ("_deadline", "_done", "_error", "_expire", "_lock", "_result")
+
+    def __init__(self, deadline: float, expire: Callable[[], Exception]) -> None:
+        self._deadline = deadline
+        self._expire = expire
+        self._lock = threading.Lock()
+        self._lock.acquire()
+        self._done = False
+        self._result: Any = None
+        self._error: BaseException | None = None
+
+    def done(self) -> bool:
+        """Whether it was set."""
+        return self._done
+
+    def cancelled(self) -> bool:
+        """Whether it ended without having been set."""
+        return self._done and self._lock.locked() and self._error is None
+
+    def exception(self) -> BaseException | None:
+        """What it failed with."""
+        return self._error
+
+    def result(self) -> Any:
+        """Its value."""
+        return self._result
+
+    def cancel(self) -> bool:
+        """Its thread does not wait any more."""
+        cancelled = not self._done
+        self._done = True
+        return cancelled
+
+    def set_result(self, result: Any) -> None:
+        """Give it its value and wake its thread."""
+        self._result = result
+        self._done = True
+        self._lock.release()
+
+    def set_exception(self, exception: BaseException) -> None:
+        """Make it fail and wake its thread."""
+        self._error = exception
+        self._done = True
+        self._lock.release()
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        timeout = -1.0 if self._deadline == NEVER else max(self._deadline - time.monotonic(), 0.0)
+        if not self._lock.acquire(timeout=timeout):
+            raise self._expire()
+        if self._error is not None:
+            raise self._error
+        return self._result
+        yield  # makes this a generator; never reached
+
+
+class NoWatch:
+    """Blocking sockets watch their own deadlines."""
+
+    __slots__ = ("busy", "when")
+
+    def __init__(self) -> None:
+        self.busy: set[Watched] = set()
+        self.when = -NEVER
+
+    def arm(self, when: float) -> None:
+        """Never called: no moment is before the one that has passed."""
+
+
+class BlockingNetwork:
+    """Sockets in the calling thread."""
+
+    def __init__(self) -> None:
+        self.watch = NoWatch()
+        self.channels: set[BlockingChannel] = set()
+        self.now = time.monotonic
+        self._deadlines = threading.local()
+
+    def new_lock(self) -> threading.RLock:  # type: ignore[valid-type]  # a function in typeshed
+        """A lock for the books of a pool that threads share."""
+        return threading.RLock()
+
+    async def connect(
+        self,
+        addresses: Sequence[Address],
+        *,
+        name: str,
+        delay: float,
+        local_address: str | None = None,
+        tls: SSLContext | None = None,
+        server_name: str | None = None,
+    ) -> BlockingChannel:
+        """Open a channel to the first address that answers."""
+        sock, peer = self._first_socket(addresses, name, delay, local_address)
+        if tls is not None:
+            sock = self.secure(sock, tls, server_name or name, name)
+        return BlockingChannel(self, sock, peer)
+
+    async def connect_unix(
+        self, path: str, *, tls: SSLContext | None, server_name: str | None
+    ) -> BlockingChannel:
+        """Open a channel to a Unix socket."""
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(self._left())
+            sock.connect(path)
+        except BaseException as error:
+            sock.close()
+            if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+                msg = f"cannot connect to {path}: {error.strerror or error}"
+                raise ConnectError(msg, host=path, phase="connect") from error
+            raise
+        if tls is not None:
+            sock = self.secure(sock, tls, server_name or path, path)
+        return BlockingChannel(self, sock, path)
+
+    def secure(self, sock: socket.socket, context: SSLContext, server_name: str, name: str) -> ssl.SSLSocket:
+        """Wrap a connected socket in TLS; it is closed where that fails."""
+        host, _, port = name.rpartition(":")
+        try:
+            sock.settimeout(self._left())
+            return context.wrap_socket(sock, server_hostname=server_name)
+        except BaseException as error:
+            sock.close()
+            if isinstance(error, (OSError, EOFError)) and not isinstance(error, TimeoutError):
+                raise tls_error(error, host or server_name, int(port) if port.isdigit() else None) from error
+            raise
+
+    def _first_socket(
+        self, addresses: Sequence[Address], name: str, delay: float, local: str | None
+    ) -> tuple[socket.socket, str]:
+        if len(addresses) > 1:
+            return self._race(addresses, name, delay, local)
+        sock = _new_socket(addresses[0], local)
+        try:
+            sock.settimeout(self._left())
+            sock.connect(addresses[0].sockaddr)
+        except BaseException as error:
+            sock.close()
+            if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+                raise _refused(name, addresses, [error]) from error
+            raise
+        return sock, addresses[0].host
+
+    def _race(
+        self, addresses: Sequence[Address], name: str, delay: float, local: str | None
+    ) -> tuple[socket.socket, str]:
+        """Happy Eyeballs (RFC 8305) with non-blocking connects and one poll."""
+        race = Race(len(addresses), delay)
+        attempts: dict[int, tuple[socket.socket, int]] = {}
+        errors: list[OSError] = []
+        race.start(time.monotonic())
+        winner: socket.socket | None = None
+        try:
+            while True:
+                for index in race.due(time.monotonic()):
+                    _start_attempt(addresses[index], index, local, attempts, race, errors)
+                if not attempts and race.next_start is None:
+                    raise _refused(name, addresses, errors)
+                for fd in self._connected(attempts, race):
+                    sock, index = attempts.pop(fd)
+                    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                    if code == 0:
+                        winner = sock
+                        return sock, addresses[index].host
+                    sock.close()
+                    errors.append(_os_error(code))
+                    race.failed(index, time.monotonic())
+        finally:
+            for sock, _ in attempts.values():
+                if sock is not winner:
+                    sock.close()
+
+    def _connected(self, attempts: dict[int, tuple[socket.socket, int]], race: Race) -> list[int]:
+        """Descriptors of attempts that ended, by the next start or the deadline."""
+        poll = select.poll()
+        for fd in attempts:
+            poll.register(fd, select.POLLOUT)
+        now = time.monotonic()
+        left = self._left()
+        start = race.next_start
+        waits = [
+            wait for wait in (left, None if start is None else max(start - now, 0.0)) if wait is not None
+        ]
+        ready = [fd for fd, _ in poll.poll(min(waits) * 1000 if waits else None)]
+        self._left()  # raises once the deadline has passed
+        return ready
+
+    async def within(
+        self, deadline: float, work: Coroutine[Any, Any, T], expired: Callable[[], Exception]
+    ) -> T:
+        """Run `work`; what it opens finds the deadline in this thread."""
+        self._deadlines.at = deadline
+        try:
+            return await work
+        except TimeoutError as error:
+            if isinstance(error, HyperHTTPError):
+                raise
+            raise expired() from error
+        finally:
+            self._deadlines.at = NEVER
+
+    def _left(self) -> float | None:
+        """Seconds until this thread's deadline.
+
+        Raises:
+            TimeoutError: it has passed.
+        """
+        at = getattr(self._deadlines, "at", NEVER)
+        if at == NEVER:
+            return None
+        left: float = at - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)  # noqa: ASYNC251 - this network blocks
+
+    async def call(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call it."""
+        return function(*arguments)
+
+    async def share(self, key: Any, factory: Callable[[], Awaitable[T]]) -> T:  # noqa: ARG002 - threads do not share runs
+        """Run it: two threads that look up the same name at once do so twice."""
+        return await factory()
+
+    def new_wait(self, deadline: float, expire: Callable[[], Exception]) -> Wait:
+        """A wait that another thread sets."""
+        return ThreadWait(deadline, expire)
+
+    def later(self, when: float, callback: Callable[[], None]) -> None:
+        """Nobody is there to call back; the pool sweeps when it is used."""
+
+    async def close(self) -> None:
+        """Close every channel."""
+        for channel in tuple(self.channels):
+            channel.close()
+
+    def forget(self) -> None:
+        """Drop every channel without a word to the peers."""
+        for channel in tuple(self.channels):
+            channel.detach()
+        self.channels.clear()
+
+
+def _new_socket(address: Address, local: str | None) -> socket.socket:
+    sock = socket.socket(address.family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if local is not None:
+            sock.bind((local, 0))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _start_attempt(
+    address: Address,
+    index: int,
+    local: str | None,
+    attempts: dict[int, tuple[socket.socket, int]],
+    race: Race,
+    errors: list[OSError],
+) -> None:
+    try:
+        sock = _new_socket(address, local)
+    except OSError as error:
+        errors.append(error)
+        race.failed(index, time.monotonic())
+        return
+    sock.setblocking(False)  # noqa: FBT003
+    attempts[sock.fileno()] = (sock, index)
+    try:
+        sock.connect(address.sockaddr)
+    except BlockingIOError:
+        pass
+    except OSError as error:
+        del attempts[sock.fileno()]
+        sock.close()
+        errors.append(error)
+        race.failed(index, time.monotonic())
+
+
+def _os_error(code: int) -> OSError:
+    import os
+
+    return OSError(code, os.strerror(code))
+
+
+def _refused(name: str, addresses: Sequence[Address], errors: list[OSError]) -> ConnectError:
+    reasons = ", ".join(dict.fromkeys(error.strerror or str(error) for error in errors)) or "no address"
+    tried = ", ".join(address.host for address in addresses[:4])
+    return ConnectError(
+        f"cannot connect to {name} ({tried}): {reasons}",
+        host=addresses[0].host,
+        port=addresses[0].port,
+        phase="connect",
+    )

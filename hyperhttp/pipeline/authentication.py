@@ -1,0 +1,55 @@
+"""Drive an authentication flow: requests out, responses in (RFC 9110 section 11)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from hyperhttp.message.response import Response
+    from hyperhttp.pipeline.call import Call
+
+__all__ = ["authenticate"]
+
+
+async def authenticate(call: Call, send: Callable[[Call], Awaitable[Response]]) -> Response:
+    """Let the call's scheme sign the request, and answer challenges as long as it wants to.
+
+    A request to another origin than the one the credentials were given for passes unsigned.
+    """
+    auth = call.auth
+    if auth is None or call.request.url.origin != call.origin:
+        return await send(call)
+    if auth.requires_request_body and call.request.content is not None:
+        await call.request.content.load(call.pool.network.call)
+    flow = auth.auth_flow(call.request)
+    try:
+        call.request = next(flow)
+        while True:
+            call.head = None
+            response = await send(call)
+            try:
+                if auth.requires_response_body:
+                    await response._load()
+                following = flow.send(response)
+                await _drain(response)
+            except StopIteration:
+                return response
+            except BaseException:
+                response._give_up()
+                raise
+            call.request = following
+            call.now = call.pool.network.now()
+    finally:
+        flow.close()
+
+
+async def _drain(response: Response) -> None:
+    """Read what is left of a challenge's content, so that its connection serves the next request."""
+    if response._content is None and response._stream is not None and not response._consumed:
+        length = response.headers.get("content-length", "")
+        if length.isdigit() and int(length) <= 65536:
+            await response._load()
+        else:
+            response._give_up()

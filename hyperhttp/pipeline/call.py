@@ -1,0 +1,95 @@
+"""What flows down the pipeline: one call with everything that was decided for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hyperhttp.auth.base import Auth
+    from hyperhttp.config import Timeout
+    from hyperhttp.connection.route import Route
+    from hyperhttp.message.cookies import Cookies
+    from hyperhttp.message.request import Request
+    from hyperhttp.message.response import ReadOptions
+    from hyperhttp.message.url import URL
+    from hyperhttp.pool.pool import ConnectionPool
+
+__all__ = ["Call"]
+
+
+class Call:
+    """One call of a client.
+
+    Attributes:
+        origin: the origin the call began with.
+        pool: where connections come from.
+        request: what is sent next.
+        route: the way to its origin.
+        head: the rendered head, or None where it must be rendered from the request.
+        timeout: limits of the phases.
+        total_at: moment at which the call is over.
+        now: moment at which this attempt began.
+        read: how content is read.
+        jar: cookies to send and to keep, or None.
+        stream: the content is left on the wire.
+        find_route: the way to a URL, for redirects.
+        auth: the scheme that signs requests to the origin the call began with.
+        hooks: functions by event, or None.
+        max_redirects: redirects followed at most; 0 for none.
+        downgrade: redirects from https to http are followed.
+        is_async: functions of the user may be awaited.
+    """
+
+    __slots__ = (
+        "auth",
+        "downgrade",
+        "find_route",
+        "head",
+        "hooks",
+        "is_async",
+        "jar",
+        "max_redirects",
+        "now",
+        "origin",
+        "pool",
+        "read",
+        "request",
+        "route",
+        "stream",
+        "timeout",
+        "total_at",
+    )
+
+    def __init__(
+        self,
+        pool: ConnectionPool,
+        request: Request,
+        route: Route,
+        head: bytes | None,
+        timeout: Timeout,
+        total_at: float,
+        now: float,
+        read: ReadOptions,
+        jar: Cookies | None,
+        stream: bool,
+    ) -> None:
+        self.pool = pool
+        self.request = request
+        self.route = route
+        self.head = head
+        self.timeout = timeout
+        self.total_at = total_at
+        self.now = now
+        self.read = read
+        self.jar = jar
+        self.stream = stream
+
+    find_route: Callable[[URL], Route]
+    origin: str
+    auth: Auth | None
+    hooks: dict[str, list[Callable[[Any], Any]]] | None
+    max_redirects: int
+    downgrade: bool
+    is_async: bool

@@ -1,0 +1,203 @@
+"""The last stage: take a connection, send the request, give the response its content.
+
+A request that meets a connection the server had already closed is sent again, once and silently, on a fresh one, where
+that is safe: nothing of a response had arrived, and the method is idempotent (RFC 9110 section 9.2.2, RFC 9112
+section 9.3.1).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from hyperhttp.exceptions import (
+    HyperHTTPError,
+    LocalProtocolError,
+    ReadError,
+    RemoteProtocolError,
+    WriteError,
+)
+from hyperhttp.message.response import Response
+from hyperhttp.protocol.events import CONTENT_ENCODING, SET_COOKIE
+from hyperhttp.protocol.http1.writer import write_fields, write_request_line
+
+if TYPE_CHECKING:
+    from hyperhttp.connection.http1 import HTTP1Connection
+    from hyperhttp.connection.stream import ContentStream
+    from hyperhttp.message.headers import Headers
+    from hyperhttp.message.request import Request
+    from hyperhttp.pipeline.call import Call
+    from hyperhttp.protocol.events import ResponseHead
+
+__all__ = ["exchange", "render_head"]
+
+#: In-memory content up to this size travels in the same write as the head.
+_JOIN = 65_536
+
+_now = time.monotonic
+_blank = object.__new__
+
+
+async def exchange(call: Call) -> Response:
+    """Send the call's request once and give its response.
+
+    Raises:
+        TransportError: no connection, or the exchange failed.
+        LocalProtocolError: the request cannot be sent as it is.
+    """
+    pool = call.pool
+    request = call.request
+    data = call.head
+    if data is None:
+        data = render_head(request, call.route)
+    lane = pool.lanes.get(call.route) or pool.lane(call.route)
+    connection = pool.take(lane, call.now)
+    if connection is None:
+        connection = await _acquire(call)
+    while True:
+        started = call.now
+        connection.owner = call
+        try:
+            if request.content is None:
+                head, content, at = await connection.send(
+                    request.method, data, call.timeout, call.total_at, started
+                )
+            else:
+                head, content, at = await _send_content(connection, call, data)
+            break
+        except BaseException as error:
+            if connection.owner is call:
+                connection.abort()  # failed, cancelled or interrupted: whatever is still ours is closed
+            if connection.uses <= 1 or not _is_stale(error, connection, request):
+                if isinstance(error, HyperHTTPError) and error.request is None:
+                    error.request = request
+                raise
+        connection = await _acquire(call, fresh=True)
+    response: Response = _blank(Response)
+    response.status_code = head.status_code
+    response.reason = head.reason
+    response.http_version = head.http_version
+    response.elapsed = at - started
+    response._request = request
+    response._fields = head.fields
+    response._options = call.read
+    if type(content) is bytes:
+        response._encoded = content
+    else:
+        response._stream = content
+    flags = head.flags
+    if flags:
+        if flags & CONTENT_ENCODING:
+            response._coded = True
+        if flags & SET_COOKIE and call.jar is not None:
+            call.jar.extract(
+                request.url, [field[1] for field in head.fields if field[0].lower() == b"set-cookie"]
+            )
+    if not call.stream:
+        await _load(response)
+    return response
+
+
+def render_head(request: Request, route: Any) -> bytes:
+    """Request line and field lines as bytes, with the empty line.
+
+    Raises:
+        LocalProtocolError: method, target or framing fields cannot be sent.
+    """
+    url = request.url
+    headers = request.headers
+    if "host" not in headers:
+        headers._fields.insert(0, (b"Host", url.host_header.encode("ascii")))
+        headers._index = None
+    check_framing(headers, request)
+    target = url.target
+    if route.proxy is not None and not route.tunnel:
+        target = f"{url.origin}{target}"  # absolute-form (RFC 9112 section 3.2.2)
+    line = write_request_line(request.method.encode("latin-1", "replace"), target.encode("ascii"))
+    return line + write_fields(headers._fields) + b"\r\n"
+
+
+def check_framing(headers: Headers, request: Request) -> None:
+    """Refuse header fields that would frame the content in another way than it is sent.
+
+    Raises:
+        LocalProtocolError: they do.
+    """
+    coding = headers.get("transfer-encoding")
+    lengths = headers.get_list("content-length")
+    content = request.content
+    if coding is not None:
+        if lengths:
+            msg = "Content-Length and Transfer-Encoding were both given"
+            raise LocalProtocolError(msg)
+        if coding.lower() != "chunked":
+            msg = f"Transfer-Encoding can only be 'chunked', not {coding[:40]!r}"
+            raise LocalProtocolError(msg)
+        if content is None:
+            msg = "Transfer-Encoding was given for a request without content"
+            raise LocalProtocolError(msg)
+        content.length = None
+        return
+    if not lengths:
+        if content is not None:
+            msg = "the Content-Length field of a request with content was removed"
+            raise LocalProtocolError(msg)
+        return
+    if len(lengths) > 1 or not lengths[0].isascii() or not lengths[0].isdigit():
+        msg = f"invalid Content-Length: {', '.join(lengths)[:40]!r}"
+        raise LocalProtocolError(msg)
+    length = int(lengths[0])
+    if content is None:
+        if length:
+            msg = f"Content-Length is {length} but the request has no content"
+            raise LocalProtocolError(msg)
+    elif content.length is None:
+        content.length = length  # the caller knows how much a stream will give; it is held to it
+    elif content.length != length:
+        msg = f"Content-Length is {length} but the content has {content.length} bytes"
+        raise LocalProtocolError(msg)
+
+
+async def _acquire(call: Call, *, fresh: bool = False) -> HTTP1Connection:
+    pool = call.pool
+    timeout = call.timeout
+    lane = pool.lane(call.route)
+    take = pool.open if fresh else pool.acquire
+    try:
+        connection = await take(lane, timeout.pool, timeout.connect, call.total_at)
+    except HyperHTTPError as error:
+        if error.request is None:
+            error.request = call.request
+        raise
+    call.now = _now()
+    return connection
+
+
+async def _send_content(
+    connection: HTTP1Connection, call: Call, data: bytes
+) -> tuple[ResponseHead, bytes | ContentStream, float]:
+    """Send a request with content; what is small and in memory travels with the head."""
+    request = call.request
+    content = request.content
+    if content is not None and (content.data is None or len(content.data) > _JOIN or content.length is None):
+        content.rewind()
+        return await connection.send_content(request.method, data, content, call.timeout, call.total_at)
+    if content is not None and content.data is not None:
+        data += content.data
+    return await connection.send(request.method, data, call.timeout, call.total_at, call.now)
+
+
+def _is_stale(error: BaseException, connection: HTTP1Connection, request: Request) -> bool:
+    """The server had closed the kept-alive connection before it saw the request, and sending again is safe."""
+    if connection.began or not isinstance(error, (ReadError, WriteError, RemoteProtocolError)):
+        return False
+    content = request.content
+    return request.is_idempotent and (content is None or content.replayable)
+
+
+async def _load(response: Response) -> None:
+    try:
+        await response._load()
+    except BaseException:
+        response._give_up()
+        raise

@@ -1,0 +1,66 @@
+"""What the core itself registers, through the hooks that every plugin uses.
+
+It is asked before all others, whatever selection a client makes, so a plugin that wants to replace an entry
+finds it and says ``replace=True``. One function per hook; keep imports that a client may not need inside.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hyperhttp.message.coding import DEFLATE, GZIP
+from hyperhttp.plugins.hookspecs import HYPERHTTP_PLUGIN_API, hookimpl
+
+if TYPE_CHECKING:
+    from hyperhttp.plugins.registry import (
+        AuthSchemeRegistry,
+        DecoderRegistry,
+        ProxyRegistry,
+        ResolverRegistry,
+    )
+
+__all__ = [
+    "HYPERHTTP_PLUGIN_API",
+    "hyperhttp_register_auth_schemes",
+    "hyperhttp_register_decoders",
+    "hyperhttp_register_proxies",
+    "hyperhttp_register_resolvers",
+]
+
+
+@hookimpl
+def hyperhttp_register_decoders(decoders: DecoderRegistry) -> None:
+    """The codings gzip and deflate, from the standard library's zlib."""
+    decoders.add(GZIP)
+    decoders.add(DEFLATE)
+
+
+@hookimpl
+def hyperhttp_register_proxies(proxies: ProxyRegistry) -> None:
+    """HTTP proxies, in the clear and over TLS."""
+    from hyperhttp.connection.tunnel import HTTPProxyConnector
+
+    proxies.add("http", HTTPProxyConnector(tls=False))
+    proxies.add("https", HTTPProxyConnector(tls=True))
+
+
+@hookimpl
+def hyperhttp_register_resolvers(resolvers: ResolverRegistry) -> None:
+    """The system's own name service."""
+    from hyperhttp.network.resolver import SystemResolver
+
+    resolvers.add("system", SystemResolver, default=True)
+
+
+@hookimpl
+def hyperhttp_register_auth_schemes(auth_schemes: AuthSchemeRegistry) -> None:
+    """Basic and Bearer."""
+    from hyperhttp.auth.basic import BasicAuth
+    from hyperhttp.auth.bearer import BearerAuth
+
+    def basic(credentials: str) -> BasicAuth:
+        username, _, password = credentials.partition(":")
+        return BasicAuth(username, password)
+
+    auth_schemes.add("basic", basic, answer=lambda _challenge, credentials: basic(credentials), strength=0)
+    auth_schemes.add("bearer", BearerAuth, answer=lambda _challenge, token: BearerAuth(token), strength=5)

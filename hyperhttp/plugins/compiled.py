@@ -1,0 +1,216 @@
+"""What the registries are compiled into: all that a client sees of plugins, read-only and plain.
+
+A `Compiled` is shared by every client of the same selection of plugins. What must not be shared, such as
+the listeners of one client's events, is made from factories, by `Compiled.create_listeners`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from hyperhttp.exceptions import PluginError
+from hyperhttp.plugins.interfaces import EventListener
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from hyperhttp.message.coding import ContentCoding
+    from hyperhttp.message.content import JsonCodec
+    from hyperhttp.network.base import Network
+    from hyperhttp.network.resolver import Resolver
+    from hyperhttp.plugins.interfaces import (
+        Auth,
+        Challenge,
+        ConnectionEvent,
+        ProxyConnector,
+        ProxySelector,
+        Transport,
+    )
+
+__all__ = ["EVENTS", "AuthScheme", "Command", "Compiled", "ListenerSource", "Listeners", "Mount"]
+
+EVENTS: Final = ("request", "response", "error", "retry", "redirect", "connection", "close")
+"""The methods of an event listener."""
+
+_PLAIN_EVENTS: Final = frozenset({"connection", "close"})
+"""Events that happen where nothing may wait."""
+
+Hook = tuple["Callable[..., Any]", bool]
+"""A listener's method, and whether what it returns is to be awaited."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthScheme:
+    """An authentication scheme by name.
+
+    Attributes:
+        name: The auth-scheme in lower case (RFC 9110 11.1).
+        factory: Makes an `Auth` from credentials as one types them: ``"user:password"``, a token, a key.
+            Raises ValueError when they do not have the form the scheme needs.
+        answer: Makes an `Auth` that answers a challenge with the given credentials, or None when it
+            cannot (an unknown algorithm, for instance). None for a scheme that servers do not ask for.
+        strength: Where a server offers several schemes, the strongest that can be answered is taken
+            (RFC 9110 11.6.1). For comparison: Basic is 0, Bearer 5, Digest 10, Negotiate 20.
+    """
+
+    name: str
+    factory: Callable[[str], Auth]
+    answer: Callable[[Challenge, str], Auth | None] | None = None
+    strength: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of the command line: ``hyperhttp NAME ...``.
+
+    Attributes:
+        name: What is typed: letters, digits and hyphens.
+        run: Gets the arguments after the name, returns the exit code.
+        help: One line for the list of commands.
+    """
+
+    name: str
+    run: Callable[[Sequence[str]], int]
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """Where a transport is mounted.
+
+    Attributes:
+        scheme: URL scheme, or ``all``.
+        host: Host name in lower case, ``*.example.com`` for every host below one, or empty for any.
+        port: Port, or None for any.
+        factory: Makes the transport; called once per client that meets such a URL.
+    """
+
+    scheme: str
+    host: str
+    port: int | None
+    factory: Callable[[], Transport]
+
+    def matches(self, scheme: str, host: str, port: int) -> bool:
+        """Whether a URL with these components goes here. All are normalised as `URL` normalises them."""
+        if self.scheme not in (scheme, "all") or self.port not in (port, None):
+            return False
+        if self.host.startswith("*."):
+            return host.endswith(self.host[1:])
+        return self.host in (host, "")
+
+    @property
+    def precision(self) -> tuple[int, int, bool, bool]:
+        """Sorts mounts: an exact host before a wildcard, a port and a scheme before none."""
+        exactness = 0 if not self.host else 1 if self.host.startswith("*.") else 2
+        return exactness, len(self.host), self.port is not None, self.scheme != "all"
+
+
+class ListenerSource(NamedTuple):
+    """Where a client's listeners come from: name, who added it, and the function that makes one."""
+
+    name: str
+    owner: str
+    factory: Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """The listeners' methods of one client, by event. An event nobody listens to is an empty tuple.
+
+    Attributes:
+        request: Called with the request.
+        response: Called with the response; what they return other than None takes its place.
+        error: Called with the request and the exception.
+        retry: Called with the request, the attempt, the delay in seconds and the cause.
+        redirect: Called with the response and the next request.
+        connection: Called with a `ConnectionEvent`; plain functions.
+        close: Called without arguments; plain functions.
+    """
+
+    request: tuple[Hook, ...] = ()
+    response: tuple[Hook, ...] = ()
+    error: tuple[Hook, ...] = ()
+    retry: tuple[Hook, ...] = ()
+    redirect: tuple[Hook, ...] = ()
+    connection: tuple[Callable[[ConnectionEvent], None], ...] = ()
+    close: tuple[Callable[[], None], ...] = ()
+
+
+_NO_LISTENERS: Final = Listeners()
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """Everything the plugins of a selection registered, read-only. Shared by the clients of that selection.
+
+    Attributes:
+        plugins: Names of the plugins, without the built-in one.
+        content_codings: Codings by every name and alias, in lower case.
+        accept_encoding: Value of Accept-Encoding: the codings on offer, in the order of adding.
+        auth_schemes: Schemes by name, in lower case.
+        proxy_connectors: Connectors by URL scheme.
+        proxy_selectors: Factories of selectors by name, in the order to ask them.
+        resolvers: Factories of resolvers by name.
+        default_resolver: Name of the resolver that clients use unasked, or None.
+        listener_sources: Where `create_listeners` gets its listeners.
+        transports: Mounts, the most precise first.
+        json_codecs: Codecs by name.
+        json_codec: The codec that clients use unasked, or None for the core's own choice.
+        commands: Commands by name, sorted.
+    """
+
+    plugins: tuple[str, ...]
+    content_codings: Mapping[str, ContentCoding]
+    accept_encoding: str
+    auth_schemes: Mapping[str, AuthScheme]
+    proxy_connectors: Mapping[str, ProxyConnector]
+    proxy_selectors: Mapping[str, Callable[[], ProxySelector]]
+    resolvers: Mapping[str, Callable[[Network], Resolver]]
+    default_resolver: str | None
+    listener_sources: tuple[ListenerSource, ...]
+    transports: tuple[Mount, ...]
+    json_codecs: Mapping[str, JsonCodec]
+    json_codec: JsonCodec | None
+    commands: Mapping[str, Command]
+
+    def create_listeners(self) -> Listeners:
+        """Make one client's listeners and sort their methods by event.
+
+        Raises:
+            PluginError: a factory failed, or made something that listens to nothing.
+        """
+        if not self.listener_sources:
+            return _NO_LISTENERS
+        found: dict[str, list[Any]] = {event: [] for event in EVENTS}
+        for source in self.listener_sources:
+            _collect_methods(source, found)
+        return Listeners(**{event: tuple(methods) for event, methods in found.items()})
+
+
+def _collect_methods(source: ListenerSource, found: dict[str, list[Any]]) -> None:
+    """Make one listener and add its methods to those of each event."""
+    label = f"event listener {source.name!r} by {source.owner}"
+    try:
+        listener = source.factory()
+    except Exception as error:
+        raise PluginError(f"{label} could not be made: {type(error).__name__}: {error}") from error
+    methods = [(event, method) for event in EVENTS if (method := _method_of(listener, event)) is not None]
+    if not methods:
+        raise PluginError(f"{label} has none of the methods {', '.join(EVENTS)}")
+    for event, method in methods:
+        waits = inspect.iscoroutinefunction(method)
+        if event in _PLAIN_EVENTS:
+            if waits:
+                raise PluginError(f"{label}: {event}() must be a plain function, nothing waits for it")
+            found[event].append(method)
+        else:
+            found[event].append((method, waits))
+
+
+def _method_of(listener: object, event: str) -> Callable[..., Any] | None:
+    """The listener's own method for an event; what it inherits from `EventListener` does nothing."""
+    method: Callable[..., Any] | None = getattr(listener, event, None)
+    inherited = getattr(method, "__func__", None) is getattr(EventListener, event)
+    return method if callable(method) and not inherited else None

@@ -1,0 +1,1 @@
+"""Which connection serves which request."""

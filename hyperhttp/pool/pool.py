@@ -1,0 +1,443 @@
+"""The connections of one client on one network: which serves whom, and who is next.
+
+Each route has a lane: its idle connections, its waiters and a count. Taking an idle connection or giving one back costs
+a few attribute accesses, whatever the number of connections, requests and hosts. Who cannot be served at once waits in
+line; whatever becomes free goes to the oldest waiter that can use it, so nobody overtakes. Every change of state happens
+in a plain method: between two awaits the books are always balanced, and a cancelled caller finds them so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from hyperhttp.exceptions import ClientClosed, PoolTimeout
+from hyperhttp.network.base import NEVER
+
+if TYPE_CHECKING:
+    from hyperhttp.config import Limits
+    from hyperhttp.connection.http1 import HTTP1Connection as Connection
+    from hyperhttp.connection.route import Route
+    from hyperhttp.network.base import Network, Wait
+
+__all__ = ["ConnectionPool", "Lane"]
+
+IN_USE: Final = 0
+IDLE: Final = 1
+GONE: Final = 2
+
+#: Waiters that gave up are left in the line until they reach its head, or until this many and half of it are dead.
+_DEAD_WAITERS: Final = 64
+
+_now = time.monotonic
+
+
+class Dialer(Protocol):
+    """Opens connections."""
+
+    async def dial(self, lane: Lane, release: Any, deadline: float) -> Connection:
+        """A connection for the lane's route, ready for its first request."""
+
+
+class Lane:
+    """What the pool knows of one route."""
+
+    __slots__ = ("idle", "name", "route", "total", "waiters")
+
+    def __init__(self, route: Route) -> None:
+        self.route = route
+        self.name = route.name
+        self.idle: list[Connection] = []
+        self.total = 0  # idle, in use and being opened
+        self.waiters: deque[_Waiter] = deque()
+
+
+class _Waiter:
+    """A request in line. Its wait is given a connection, or None: the right to open one."""
+
+    __slots__ = ("in_line", "lane", "number", "wait")
+
+    def __init__(self, number: int, lane: Lane, wait: Wait) -> None:
+        self.number = number
+        self.lane = lane
+        self.wait = wait
+        self.in_line = False
+
+
+class ConnectionPool:
+    """Connections by route, within limits.
+
+    Args:
+        network: where connections live.
+        dialer: opens them.
+        limits: how many, and for how long.
+    """
+
+    def __init__(self, network: Network, dialer: Dialer, limits: Limits) -> None:
+        self.network = network
+        self.lanes: dict[Route, Lane] = {}
+        self.closed = False
+        self._dialer = dialer
+        self._max = NEVER if limits.max_connections is None else limits.max_connections
+        self._max_per_lane = (
+            NEVER if limits.max_connections_per_host is None else limits.max_connections_per_host
+        )
+        self._max_idle = (
+            NEVER if limits.max_keepalive_connections is None else limits.max_keepalive_connections
+        )
+        self._expiry = NEVER if limits.keepalive_expiry is None else limits.keepalive_expiry
+        self._max_age = NEVER if limits.max_connection_age is None else limits.max_connection_age
+        self._total = 0
+        self._idle_lanes: OrderedDict[Lane, None] = (
+            OrderedDict()
+        )  # lanes with idle connections, longest first
+        self._numbers = 0
+        self._line: deque[_Waiter] = deque()  # waiters whose lane has room but the pool has not
+        self._waiting = 0  # entries in lanes' queues, dead ones included
+        self._dead = 0
+        self._sweep_at = NEVER
+
+    # -- taking ---------------------------------------------------------------------------------------------------------
+
+    def lane(self, route: Route) -> Lane:
+        """The lane of a route, made on first use."""
+        lane = self.lanes.get(route)
+        if lane is None:
+            lane = self.lanes[route] = Lane(route)
+        return lane
+
+    def take(self, lane: Lane, now: float) -> Connection | None:
+        """An idle connection that can be used, at once; None if there is none."""
+        idle = lane.idle
+        while idle:
+            connection = idle.pop()
+            if not idle:
+                del self._idle_lanes[lane]
+            connection.place = IN_USE
+            if connection.expires_at > now and connection.channel.is_alive():
+                return connection
+            self._retire(connection)
+        return None
+
+    async def acquire(
+        self, lane: Lane, timeout: float | None, connect_timeout: float | None, total_at: float
+    ) -> Connection:
+        """A connection of the lane: idle, new, or as soon as one is free.
+
+        Args:
+            lane: where to.
+            timeout: seconds to wait in line; None for as long as it takes.
+            connect_timeout: seconds a new connection may take.
+            total_at: moment at which the whole call is over.
+
+        Raises:
+            PoolTimeout: the line was too long.
+            ConnectError, ConnectTimeout, TLSError: a new connection could not be opened.
+        """
+        while True:
+            given = self._admit(lane, timeout, total_at)
+            if isinstance(given, _Waiter):
+                given = await self._wait_for(given)
+                if given is not None and not given.channel.is_alive():
+                    self._retire(given)
+                    continue
+            return (
+                given
+                if given is not None
+                else await self._open(self.lane(lane.route), connect_timeout, total_at)
+            )
+
+    def _admit(self, lane: Lane, timeout: float | None, total_at: float) -> Connection | _Waiter | None:
+        """An idle connection, a place in the line, or None: the right to open a connection."""
+        if self.closed:
+            raise ClientClosed
+        lane = self.lane(lane.route)  # a lane that was empty for a moment has been replaced
+        connection = self.take(lane, _now())
+        if connection is not None:
+            return connection
+        return None if self._reserve(lane) else self._enqueue(lane, timeout, total_at)
+
+    async def open(
+        self, lane: Lane, timeout: float | None, connect_timeout: float | None, total_at: float
+    ) -> Connection:
+        """A connection that has served nobody yet, for a request that met a stale one."""
+        for connection in self._take_all(lane):
+            # Its neighbours were idle for as long: they are stale too more often than not.
+            self._retire(connection)
+        return await self.acquire(lane, timeout, connect_timeout, total_at)
+
+    def _take_all(self, lane: Lane) -> list[Connection]:
+        idle, lane.idle = lane.idle, []
+        self._idle_lanes.pop(lane, None)
+        for connection in idle:
+            connection.place = IN_USE
+        return idle
+
+    def _take_one(self, lane: Lane, connection: Connection) -> None:
+        lane.idle.remove(connection)
+        connection.place = IN_USE
+        if not lane.idle:
+            self._idle_lanes.pop(lane, None)
+
+    def _reserve(self, lane: Lane) -> bool:
+        """Take the right to open a connection, closing somebody's idle one if that makes room."""
+        if lane.total >= self._max_per_lane or self._first(lane.waiters) is not None:
+            return False
+        if self._total >= self._max and not self._evict():
+            return False
+        self._total += 1
+        lane.total += 1
+        return True
+
+    async def _open(self, lane: Lane, connect_timeout: float | None, total_at: float) -> Connection:
+        deadline = total_at if connect_timeout is None else min(_now() + connect_timeout, total_at)
+        try:
+            connection = await self._dialer.dial(lane, self.release, deadline)
+        except BaseException:
+            self._freed(lane)
+            raise
+        connection.retire_at = connection.made_at + self._max_age
+        if self.closed:
+            self._retire(connection)
+            raise ClientClosed
+        return connection
+
+    def _evict(self) -> bool:
+        """Close the idle connection that has been idle for longest."""
+        lane = next(iter(self._idle_lanes), None)
+        if lane is None:
+            return False
+        connection = lane.idle[0]
+        self._take_one(lane, connection)
+        connection.place = GONE
+        lane.total -= 1
+        self._total -= 1
+        connection.close()
+        return True
+
+    # -- giving back ----------------------------------------------------------------------------------------------------
+
+    def release(self, connection: Connection) -> None:
+        """An exchange ended, or the connection did. May be called again for a connection that is gone."""
+        place = connection.place
+        lane = connection.lane
+        if not connection.reusable or self.closed or connection.read_at >= connection.retire_at:
+            if place == GONE:
+                return
+            if place == IDLE:
+                self._take_one(lane, connection)
+            self._retire(connection)
+            return
+        if place != IN_USE:
+            return
+        if self._waiting and self._hand_over(connection, lane):
+            return
+        idle = lane.idle
+        if len(idle) >= self._max_idle:
+            self._retire(connection)
+            return
+        connection.expires_at = expires_at = min(connection.read_at + self._expiry, connection.retire_at)
+        connection.place = IDLE
+        if not idle:
+            self._idle_lanes[lane] = None
+        idle.append(connection)
+        if expires_at < self._sweep_at:
+            self._schedule_sweep(expires_at)
+
+    def _retire(self, connection: Connection) -> None:
+        connection.place = GONE
+        connection.close()
+        self._freed(connection.lane)
+
+    def _freed(self, lane: Lane) -> None:
+        """A connection or the right to open one is gone: somebody else may open one."""
+        lane.total -= 1
+        self._total -= 1
+        if self._waiting:
+            self._grant(lane)
+        if not lane.total and not lane.waiters:
+            self.lanes.pop(lane.route, None)
+
+    # -- the line -------------------------------------------------------------------------------------------------------
+
+    def _enqueue(self, lane: Lane, timeout: float | None, total_at: float) -> _Waiter:
+        started = _now()
+        deadline = total_at if timeout is None else min(started + timeout, total_at)
+        wait = self.network.new_wait(deadline, lambda: self._pool_timeout(lane, _now() - started))
+        self._numbers += 1
+        waiter = _Waiter(self._numbers, lane, wait)
+        lane.waiters.append(waiter)
+        self._waiting += 1
+        if lane.total < self._max_per_lane:
+            waiter.in_line = True
+            self._line.append(waiter)
+        return waiter
+
+    async def _wait_for(self, waiter: _Waiter) -> Connection | None:
+        try:
+            connection: Connection | None = await waiter.wait
+        except BaseException:
+            self._gave_up(waiter)
+            raise
+        return connection
+
+    def _gave_up(self, waiter: _Waiter) -> None:
+        """A waiter was cancelled or timed out; what it was given in the meantime goes to the next one."""
+        given = _given(waiter.wait)
+        if given is _NOTHING:
+            waiter.wait.cancel()
+            self._dead += 1
+            if self._dead > _DEAD_WAITERS and self._dead * 2 > self._waiting:
+                self._forget_dead()
+        elif given is None:
+            self._freed(waiter.lane)
+        elif given.place != GONE:
+            self.release(given)
+
+    def _forget_dead(self) -> None:
+        self._line = deque(waiter for waiter in self._line if not waiter.wait.done())
+        self._waiting = 0
+        for lane in self.lanes.values():
+            if lane.waiters:
+                lane.waiters = deque(waiter for waiter in lane.waiters if not waiter.wait.done())
+                self._waiting += len(lane.waiters)
+        self._dead = 0
+
+    def _first(self, line: deque[_Waiter]) -> _Waiter | None:
+        """The oldest living waiter of a queue, left in its place."""
+        while line:
+            waiter = line[0]
+            if not waiter.wait.done():
+                return waiter
+            line.popleft()
+            if line is not self._line:
+                self._waiting -= 1
+                self._dead -= 1
+        return None
+
+    def _hand_over(self, connection: Connection, lane: Lane) -> bool:
+        """Give a connection that became free to the oldest waiter of its lane, unless an older one waits for room."""
+        own = self._first(lane.waiters)
+        other = self._next_in_line()
+        if other is not None and other.lane is not lane and (own is None or other.number < own.number):
+            self._retire(connection)
+            return True
+        if own is None:
+            return False
+        self._pop(own)
+        own.wait.set_result(connection)
+        return True
+
+    def _grant(self, lane: Lane) -> None:
+        """Room for one connection: let the oldest waiter that can use it open one."""
+        own = self._first(lane.waiters)
+        if own is not None and not own.in_line and lane.total < self._max_per_lane:
+            self._queue_in_order(own)
+        waiter = self._next_in_line()
+        if waiter is None or self._total >= self._max:
+            return
+        self._pop(waiter)
+        waiter.lane.total += 1
+        self._total += 1
+        waiter.wait.set_result(None)
+
+    def _next_in_line(self) -> _Waiter | None:
+        """The oldest waiter whose lane still has room."""
+        while (waiter := self._first(self._line)) is not None:
+            if waiter.lane.total < self._max_per_lane:
+                return waiter
+            self._line.popleft()
+            waiter.in_line = False
+        return None
+
+    def _queue_in_order(self, waiter: _Waiter) -> None:
+        """Put a waiter whose host was full among those who wait for the pool, by age."""
+        line = self._line
+        at = next((index for index, other in enumerate(line) if other.number > waiter.number), len(line))
+        line.insert(at, waiter)
+        waiter.in_line = True
+
+    def _pop(self, waiter: _Waiter) -> None:
+        """Take a waiter that is being served out of both queues; it is the first living one of each it is in."""
+        if waiter.lane.waiters and waiter.lane.waiters[0] is waiter:
+            waiter.lane.waiters.popleft()
+        else:
+            waiter.lane.waiters.remove(waiter)
+        self._waiting -= 1
+        if waiter.in_line:
+            waiter.in_line = False
+            if self._line and self._line[0] is waiter:
+                self._line.popleft()
+            else:
+                self._line.remove(waiter)
+
+    def _pool_timeout(self, lane: Lane, waited: float) -> PoolTimeout:
+        limit = "" if self._max == NEVER else f", pool limit {self._max}"
+        msg = f"no free connection to {lane.name} within {waited:.3g} s ({self._total} open{limit}): raise max_connections or Timeout.pool"
+        return PoolTimeout(msg, host=lane.name, phase="pool", elapsed=waited)
+
+    # -- expiry, statistics, the end ------------------------------------------------------------------------------------
+
+    def _schedule_sweep(self, when: float) -> None:
+        self._sweep_at = when
+        self.network.later(when, self.sweep)
+
+    def sweep(self) -> None:
+        """Close idle connections whose time has passed."""
+        self._sweep_at = NEVER
+        now = _now()
+        soonest = NEVER
+        for lane in tuple(self.lanes.values()):
+            expired = [connection for connection in lane.idle if connection.expires_at <= now]
+            for connection in expired:
+                self._take_one(lane, connection)
+                self._retire(connection)
+            soonest = min([soonest, *[connection.expires_at for connection in lane.idle]])
+        if soonest < NEVER and not self.closed:
+            self._schedule_sweep(soonest)
+
+    def stats(self) -> dict[str, dict[str, int]]:
+        """Connections by ``host:port``: idle, in use (being opened included) and in all."""
+        stats: dict[str, dict[str, int]] = {}
+        for lane in tuple(self.lanes.values()):
+            entry = stats.setdefault(lane.name, {"idle": 0, "in_use": 0, "total": 0})
+            entry["idle"] += len(lane.idle)
+            entry["in_use"] += lane.total - len(lane.idle)
+            entry["total"] += lane.total
+        return stats
+
+    def shut(self) -> None:
+        """Close what is idle, stop what is busy, refuse who waits."""
+        self.closed = True
+        for lane in tuple(self.lanes.values()):
+            waiters, lane.waiters = lane.waiters, deque()
+            idle = self._take_all(lane)
+            for waiter in waiters:
+                if not waiter.wait.done():
+                    waiter.wait.set_exception(ClientClosed())
+            for connection in idle:
+                connection.place = GONE
+                connection.close()
+                lane.total -= 1
+                self._total -= 1
+        self._line.clear()
+        self._waiting = 0
+        for watched in tuple(self.network.watch.busy):
+            watched.abort(ClientClosed())
+
+    async def close(self) -> None:
+        """Return when every connection is closed."""
+        self.shut()
+        await self.network.close()
+
+
+_NOTHING: Final[Any] = object()
+
+
+def _given(wait: Wait) -> Any:
+    """What a wait was given before its owner was cancelled, or `_NOTHING`."""
+    future: Any = wait
+    if not future.done() or future.cancelled() or future.exception() is not None:
+        return _NOTHING
+    return future.result()

@@ -1,0 +1,90 @@
+"""A pool that threads share: the same books, behind a lock that is never held while bytes move."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from hyperhttp.pool.pool import IN_USE, ConnectionPool, Lane
+
+if TYPE_CHECKING:
+    from hyperhttp.config import Limits
+    from hyperhttp.connection.http1 import HTTP1Connection as Connection
+    from hyperhttp.network.base import Network
+
+__all__ = ["SharedPool"]
+
+_SWEEP_EVERY = 1.0  # seconds between looks for expired connections, as nobody calls back between requests
+
+
+class SharedPool(ConnectionPool):
+    """See `ConnectionPool`; each of its plain methods is atomic here."""
+
+    def __init__(self, network: Network, dialer: Any, limits: Limits) -> None:
+        super().__init__(network, dialer, limits)
+        self._lock = network.new_lock()
+        self._next_sweep = 0.0
+
+    def take(self, lane: Lane, now: float) -> Connection | None:
+        """An idle connection that can be used, at once."""
+        while True:
+            with self._lock:
+                idle = lane.idle
+                if not idle:
+                    return None
+                connection = idle.pop()
+                if not idle:
+                    del self._idle_lanes[lane]
+                connection.place = IN_USE
+            if connection.expires_at > now and connection.channel.is_alive():
+                return connection
+            self._retire(connection)
+
+    def lane(self, route: Any) -> Lane:
+        """The lane of a route."""
+        with self._lock:
+            return super().lane(route)
+
+    def release(self, connection: Connection) -> None:
+        """An exchange ended, or the connection did."""
+        with self._lock:
+            super().release(connection)
+        now = time.monotonic()
+        if now > self._next_sweep:
+            self._next_sweep = now + _SWEEP_EVERY
+            self.sweep()
+
+    def _admit(self, lane: Lane, timeout: float | None, total_at: float) -> Any:
+        with self._lock:
+            return super()._admit(lane, timeout, total_at)
+
+    def _take_all(self, lane: Lane) -> list[Connection]:
+        with self._lock:
+            return super()._take_all(lane)
+
+    def _retire(self, connection: Connection) -> None:
+        with self._lock:
+            super()._retire(connection)
+
+    def _freed(self, lane: Lane) -> None:
+        with self._lock:
+            super()._freed(lane)
+
+    def _gave_up(self, waiter: Any) -> None:
+        with self._lock:
+            super()._gave_up(waiter)
+
+    def sweep(self) -> None:
+        """Close idle connections whose time has passed."""
+        with self._lock:
+            super().sweep()
+
+    def stats(self) -> dict[str, dict[str, int]]:
+        """Connections by ``host:port``."""
+        with self._lock:
+            return super().stats()
+
+    def shut(self) -> None:
+        """Close what is idle, stop what is busy, refuse who waits."""
+        with self._lock:
+            super().shut()

@@ -1,0 +1,61 @@
+"""Request line, field lines and chunks to bytes (RFC 9112 sections 3, 5 and 7.1).
+
+Names and values were validated when they entered the headers; the method and the target are validated here, the last
+place before the wire, so that nothing reaches it unchecked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from hyperhttp.exceptions import LocalProtocolError
+from hyperhttp.protocol.grammar import METHOD, REQUEST_TARGET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["LAST_CHUNK", "check_method", "write_chunk", "write_fields", "write_request_line"]
+
+#: The chunk of size zero and the end of an empty trailer section (RFC 9112 section 7.1).
+LAST_CHUNK: Final = b"0\r\n\r\n"
+
+
+def check_method(method: str) -> bytes:
+    """The method as bytes.
+
+    Raises:
+        LocalProtocolError: it is not a token (RFC 9110 section 9.1).
+    """
+    try:
+        data = method.encode("ascii")
+    except UnicodeEncodeError:
+        data = b""
+    if METHOD.fullmatch(data) is None:
+        msg = f"invalid method {method[:64]!r}: a method is a token of letters, digits and !#$%&'*+-.^_`|~"
+        raise LocalProtocolError(msg)
+    return data
+
+
+def write_request_line(method: bytes, target: bytes) -> bytes:
+    """The request line with its CRLF (RFC 9112 section 3).
+
+    Raises:
+        LocalProtocolError: the method is no token, or the target holds a blank, a control or a non-ASCII character.
+    """
+    if METHOD.fullmatch(method) is None:
+        msg = f"invalid method {method[:64]!r}"
+        raise LocalProtocolError(msg)
+    if REQUEST_TARGET.fullmatch(target) is None:
+        msg = f"invalid request target {target[:64]!r}"
+        raise LocalProtocolError(msg)
+    return b"%s %s HTTP/1.1\r\n" % (method, target)
+
+
+def write_fields(fields: Iterable[tuple[bytes, ...]]) -> bytes:
+    """Field lines, each with its CRLF, without the empty line that ends a head."""
+    return b"".join([b"%s: %s\r\n" % (field[0], field[1]) for field in fields])
+
+
+def write_chunk(data: bytes | memoryview) -> bytes:
+    """One chunk of a chunked body; nothing for no data, since a chunk of size zero would end the body."""
+    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
