@@ -88,7 +88,8 @@ class Timeout:
         """The timeout a value stands for: a number sets the four phases, ``None`` removes all limits."""
         if isinstance(value, Timeout):
             return value
-        return _timeout_of_number(value)
+        # The memo needs a key that can be hashed; Timeout() says what is wrong with anything else.
+        return _timeout_of_number(value) if isinstance(value, float | int) else Timeout(value)
 
     def __repr__(self) -> str:
         phases = (self.connect, self.read, self.write, self.pool)
@@ -135,7 +136,7 @@ class Limits:
 
 
 @functools.lru_cache(maxsize=256, typed=True)  # typed: True must not find what 1 left behind
-def _timeout_of_number(value: float | None) -> Timeout:
+def _timeout_of_number(value: float) -> Timeout:
     return Timeout(value)
 
 

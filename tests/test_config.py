@@ -58,6 +58,14 @@ def test_of_does_not_take_true_for_one():
         Timeout.of(True)
 
 
+@pytest.mark.parametrize("value", ["5", [3.0], (1, 2), {"read": 5}])
+def test_of_says_what_is_wrong_with_other_types(value):
+    with pytest.raises(
+        TypeError, match=f"timeout must be a number of seconds or None, not {type(value).__name__}"
+    ):
+        Timeout.of(value)
+
+
 @pytest.mark.parametrize("name", ["timeout", *NAMES])
 @pytest.mark.parametrize("value", ["5", b"5", True, (1, 2), [3], 1j])
 def test_what_is_not_a_number_is_refused_by_name(name, value):

@@ -161,9 +161,7 @@ async def timed(one: Callable[[str], Awaitable[int]], url: str, size: int, deadl
     return done
 
 
-async def counted(
-    one: Callable[[str], Awaitable[int]], url: str, size: int, tickets: Iterator[int]
-) -> int:
+async def counted(one: Callable[[str], Awaitable[int]], url: str, size: int, tickets: Iterator[int]) -> int:
     """Loop while there are tickets; nothing else happens here, for this is the measured loop."""
     for _ in tickets:
         if await one(url) != size:

@@ -70,8 +70,9 @@ LOCATIONS = """
         root files;
         location /small/ { sendfile off; }
         location /large/ { sendfile on; }
-        # Slow enough that a hundred requests overlap, so that a hundred connections are opened.
-        location /slow/ { alias files/small/; limit_rate 100; }
+        # The head at once and the rest of the body a second later: requests made together overlap, so that each
+        # gets a connection of its own.
+        location /slow/ { alias files/small/; limit_rate 300; }
         location = /protocol { return 200 $major; }
 """
 

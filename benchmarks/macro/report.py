@@ -83,8 +83,18 @@ def judge(goals: Iterable[Goal], figures: dict[str, dict[str, float]]) -> list[d
         if goal.peer is not None and reached is not None:
             saturated = theirs.get("server_busy", 0) > SATURATED and metric == "throughput"
             metric = "cpu_us" if saturated else metric
-            reached = ratio(theirs.get(metric), mine.get(metric)) if saturated else ratio(reached, theirs.get(metric))
-        met = None if reached is None else reached >= goal.value if goal.better == "more" else reached <= goal.value
+            reached = (
+                ratio(theirs.get(metric), mine.get(metric))
+                if saturated
+                else ratio(reached, theirs.get(metric))
+            )
+        met = (
+            None
+            if reached is None
+            else reached >= goal.value
+            if goal.better == "more"
+            else reached <= goal.value
+        )
         verdict = {"peer": goal.peer, "metric": metric, "wanted": goal.value, "better": goal.better}
         verdicts.append(verdict | {"reached": reached, "met": met})
     return verdicts
@@ -157,7 +167,9 @@ def remarks(result: dict[str, Any], scenario: Scenario) -> list[str]:
         word = {True: "met", False: "MISSED", None: "no figure"}[goal["met"]]
         sense = "at least" if goal["better"] == "more" else "at most"
         what = f"{goal['metric']} × {goal['peer']}" if goal["peer"] else goal["metric"]
-        lines.append(f"  goal {word}: {what} {sense} {number(goal['wanted'])}, reached {number(goal['reached'])}")
+        lines.append(
+            f"  goal {word}: {what} {sense} {number(goal['wanted'])}, reached {number(goal['reached'])}"
+        )
     if SUBJECT in result["medians"]:
         behind = losses(COLUMNS[scenario.kind], result["medians"])
         lines += [f"  {SUBJECT} loses on {sentence}" for sentence in behind]

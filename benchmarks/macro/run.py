@@ -36,7 +36,18 @@ RESULTS = ROOT / "benchmarks" / "results"
 ENVIRONMENTS = ROOT / ".venvs"
 
 # Settings of the caller's environment that would change what a client does.
-FOREIGN = ("proxy", "ssl_cert", "requests_ca", "curl_ca", "netrc", "python", "hyperhttp", "httpx", "uv_", "virtual")
+FOREIGN = (
+    "proxy",
+    "ssl_cert",
+    "requests_ca",
+    "curl_ca",
+    "netrc",
+    "python",
+    "hyperhttp",
+    "httpx",
+    "uv_",
+    "virtual",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +214,9 @@ def start(client: Client, command: list[object], settings: Settings) -> dict[str
         process.communicate()
         raise
     if process.returncode:
-        lines = [line for line in errors.strip().splitlines() if line.strip()] or [f"exit {process.returncode}"]
+        lines = [line for line in errors.strip().splitlines() if line.strip()] or [
+            f"exit {process.returncode}"
+        ]
         raise Failed(lines[-1].strip()[:300])
     return json.loads(output.strip().splitlines()[-1])
 
@@ -271,7 +284,9 @@ def check_machine(settings: Settings) -> None:
     if settings.client_core is None:
         print("note: one core only: client and server take turns, read the CPU column alone")
     if os.getloadavg()[0] > 0.5:
-        print(f"note: the machine is busy (load {os.getloadavg()[0]:.1f}): these figures are not worth keeping")
+        print(
+            f"note: the machine is busy (load {os.getloadavg()[0]:.1f}): these figures are not worth keeping"
+        )
 
 
 def settings_from(options: argparse.Namespace, *, full: bool) -> Settings:

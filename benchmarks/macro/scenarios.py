@@ -175,7 +175,14 @@ SCENARIOS: dict[str, Scenario] = {
             goals=(Goal(1.0, "pyreqwest"),),
         ),
         Scenario(
-            "h2-tls-asyncio-1MiB-c16", "asyncio", "1MiB", 16, tls=True, http2=True, floor="h2load", goals=H2_LARGE
+            "h2-tls-asyncio-1MiB-c16",
+            "asyncio",
+            "1MiB",
+            16,
+            tls=True,
+            http2=True,
+            floor="h2load",
+            goals=H2_LARGE,
         ),
         # Blocking
         Scenario(
@@ -199,7 +206,9 @@ SCENARIOS: dict[str, Scenario] = {
             floor="h2load",
             goals=(Goal(3.0, "httpx"),),
         ),
-        Scenario("blocking-h2-tls-200B-16threads", "blocking", "200B", 16, tls=True, http2=True, floor="h2load"),
+        Scenario(
+            "blocking-h2-tls-200B-16threads", "blocking", "200B", 16, tls=True, http2=True, floor="h2load"
+        ),
         # Starting up
         Scenario(
             "startup",
@@ -219,7 +228,9 @@ MEMORY: dict[str, Scenario] = {
     each.name: each
     for each in (
         SCENARIOS["many-asyncio-10000-over-100"],
-        Scenario("memory-idle-h1", "asyncio", "200B", 500, kind="idle", floor="floor-pooled", without=SLOW_POOL),
+        Scenario(
+            "memory-idle-h1", "asyncio", "200B", 500, kind="idle", floor="floor-pooled", without=SLOW_POOL
+        ),
         Scenario(
             "memory-idle-h1-tls",
             "asyncio",
@@ -232,7 +243,9 @@ MEMORY: dict[str, Scenario] = {
         ),
         Scenario("memory-download-h1", "asyncio", "512MiB", kind="download"),
         Scenario("memory-download-h1-tls", "asyncio", "512MiB", tls=True, kind="download"),
-        Scenario("memory-download-h2-tls", "asyncio", "512MiB", tls=True, http2=True, kind="download", floor=""),
+        Scenario(
+            "memory-download-h2-tls", "asyncio", "512MiB", tls=True, http2=True, kind="download", floor=""
+        ),
         Scenario("memory-download-blocking", "blocking", "512MiB", kind="download"),
         Scenario("memory-buffered-h1", "asyncio", "64MiB"),
     )

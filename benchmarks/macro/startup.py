@@ -20,7 +20,9 @@ def main(module, imports):
         "import_ms": imported / 1e6,
         "modules": len(sys.modules) - modules,
         # Heavy ones that a plain request does not need.
-        "loaded": sorted({"h2", "hpack", "brotli", "zstandard", "pluggy", "idna", "email"} & set(sys.modules)),
+        "loaded": sorted(
+            {"h2", "hpack", "brotli", "zstandard", "pluggy", "idna", "email"} & set(sys.modules)
+        ),
     }
 
     import importlib

@@ -30,7 +30,7 @@ class BearerAuth(Auth):
     """
 
     def __init__(self, token: str) -> None:
-        if not isinstance(token, str) or _TOKEN.fullmatch(token) is None:
+        if _TOKEN.fullmatch(token) is None:
             msg = "a bearer token is visible ASCII without blanks"
             raise ValueError(msg)
         self._value = f"Bearer {token}"

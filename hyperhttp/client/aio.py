@@ -173,7 +173,7 @@ class Client:
 
     @timeout.setter
     def timeout(self, value: float | Timeout | None) -> None:
-        self._core.timeout = value  # type: ignore[assignment]  # the setter converts
+        self._core.timeout = value
 
     @property
     def event_hooks(self) -> dict[str, list[Callable[[Any], Any]]]:

@@ -138,7 +138,7 @@ class SyncClient:
 
     @timeout.setter
     def timeout(self, value: float | Timeout | None) -> None:
-        self._core.timeout = value  # type: ignore[assignment]  # the setter converts
+        self._core.timeout = value
 
     @property
     def event_hooks(self) -> dict[str, list[Callable[[Any], Any]]]:
@@ -236,8 +236,9 @@ class StreamContext:
 
 def request(method: str, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
     """Send one request with a client of its own; see `SyncClient.request`."""
+    options["stream"] = False  # the client is closed when this returns
     with SyncClient() as client:
-        return client.request(method, url, **{**options, "stream": False})
+        return client.request(method, url, **options)
 
 
 def stream(method: str, url: str | URL, **options: Unpack[RequestOptions]) -> StreamContext:

@@ -7,6 +7,7 @@ rendered head are remembered until a default changes.
 from __future__ import annotations
 
 import os
+import time
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,6 +43,8 @@ __all__ = ["ClientCore"]
 
 _MAX_TARGETS: Final = 4096  # URLs remembered with their rendered heads
 _MAX_ROUTES: Final = 4096
+
+_now = time.monotonic
 
 
 class Target:
@@ -160,7 +163,7 @@ class ClientCore:
             self._version = self.headers._version
         target = self._targets.get(url) or self._target(url)
         head = target.heads.get(method) or self._render(target, method)
-        now = pool.network.now()
+        now = _now()
         total = self._total
         call = Call(
             pool,
@@ -219,9 +222,6 @@ class ClientCore:
             InvalidURL: the URL cannot be requested.
         """
         check_names(options, SENDING_OPTIONS, "send()")
-        if not isinstance(request, Request):
-            msg = f"send() takes a Request, not {type(request).__name__}"
-            raise TypeError(msg)
         request.url = self.resolve(request.url)
         return request
 
@@ -231,8 +231,11 @@ class ClientCore:
         """The coroutine of a call that sends `request`."""
         settings = self.settings
         get = options.get
+        if self.read.drive is not None and request.content is not None and request.content.needs_async:
+            msg = "SyncClient cannot send asynchronous content: pass a plain iterable, or use the asynchronous Client"
+            raise TypeError(msg)
         timeout = self._timeout if "timeout" not in options else Timeout.of(options["timeout"])
-        now = pool.network.now()
+        now = _now()
         find_route = self._find_route(options)
         call = Call(
             pool,
@@ -367,7 +370,7 @@ class ClientCore:
         settings = self.settings
         resolver = settings.resolver
         if resolver is None or isinstance(resolver, str):
-            name = resolver or settings.plugins.default_resolver
+            name = resolver or settings.plugins.default_resolver or "system"
             if name not in settings.plugins.resolvers:
                 msg = f"no resolver {name!r}; there are: {', '.join(settings.plugins.resolvers) or 'none'}"
                 raise ValueError(msg)

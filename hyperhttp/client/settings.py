@@ -114,7 +114,7 @@ def hooks_of(value: Mapping[str, Any] | None) -> dict[str, list[Callable[[Any], 
     """
     if value is None:
         return None
-    hooks: dict[str, list[Callable[[Any], Any]]] = {event: [] for event in sorted(EVENTS)}
+    hooks: dict[str, list[Any]] = {event: [] for event in sorted(EVENTS)}
     check_names(value, EVENTS, "event_hooks")
     for event, functions in value.items():
         hooks[event] = [functions] if callable(functions) else list(functions)
@@ -203,4 +203,4 @@ def _size(name: str, value: Any) -> int | None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
         msg = f"{name}= takes a number of bytes or None, not {value!r}"
         raise ValueError(msg)
-    return value  # type: ignore[no-any-return]  # narrowed above
+    return value

@@ -151,8 +151,10 @@ class HTTP1Connection(ResponseReader):
         now = _now()
         waiter = self.send(method, head, timeout, total_at, now, switch)
         self._since = NEVER  # the wait for the response begins when the request is sent
-        if content.data is not None:
+        if content.data is not None and content.length is not None:
             await self._send_pieces(memoryview(content.data), waiter)
+        elif content.data is not None:
+            self.channel.write(write_chunk(content.data) + LAST_CHUNK)
         else:
             await self.channel.send_while(self._send_chunks(content, waiter), waiter)
         if not waiter.done():
@@ -383,6 +385,23 @@ class HTTP1Connection(ResponseReader):
         self._watch_until(min(now + self._read_timeout, self._total_at))
         return waiter
 
+    def fill_buffer(self, view: memoryview) -> bool:
+        """Let the rest of the content go straight into `view`, where it has a known length and that is it."""
+        if self.left != len(view):
+            return False
+        self.channel.receive_into(view)
+        return True
+
+    def buffer_grew(self, size: int) -> None:
+        """A part of the buffer was filled."""
+        self.read_at = _now()
+        self.skip_content(size)
+
+    def buffer_filled(self) -> None:
+        """The content is complete."""
+        self.read_at = _now()
+        self.finish_content()
+
     def pause_content(self) -> None:
         """The reader is slow: let the peer wait."""
         self.channel.pause_reading()
@@ -428,7 +447,7 @@ class HTTP1Connection(ResponseReader):
     def _lost(self, error: Exception) -> Exception:
         kind = WriteError if isinstance(error, BrokenPipeError) else ReadError
         lost = kind(
-            f"the connection to {self.lane.name} broke: {error or type(error).__name__}",
+            f"the connection to {self.lane.name} broke: {str(error) or type(error).__name__}",
             host=self.lane.name,
             phase=self._phase(),
         )

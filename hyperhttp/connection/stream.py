@@ -7,6 +7,7 @@ reader stops the peer, not the other way round.
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING, Final, Protocol
 
 from hyperhttp.exceptions import DecodingError, ReadError
@@ -21,6 +22,8 @@ __all__ = ["HIGH_WATER", "ContentSource", "ContentStream"]
 
 #: Bytes kept for a reader that does not read before the source is asked to stop.
 HIGH_WATER: Final = 262_144
+#: Bytes from which on it pays to let the socket write content to its final place.
+_LARGE: Final = 65_536
 
 
 class ContentSource(Protocol):
@@ -28,6 +31,9 @@ class ContentSource(Protocol):
 
     def wait_for_content(self) -> Wait:
         """Something to await until the stream has been fed, has ended or has failed."""
+
+    def fill_buffer(self, view: memoryview) -> bool:
+        """Put the next ``len(view)`` bytes, which end the content, into `view`; False where that cannot be."""
 
     def pause_content(self) -> None:
         """Stop taking content from the peer."""
@@ -147,12 +153,25 @@ class ContentStream:
             if self._paused and self._source is not None:
                 self._paused = False
                 self._source.content_taken(0, resume=True)
+            length = self.length
+            if (
+                length is not None
+                and self.received == self._size
+                and length - self._size >= _LARGE
+                and not self.ended
+            ):
+                content = await self._receive_into_buffer(length)
+                if content is not None:
+                    return content
             while not self.ended:
                 if self.error is not None:
                     raise self.error
                 if limit is not None and self._size > limit:
                     self._refuse(limit)
                 await self._wait()
+        except BaseException:
+            self.close()
+            raise
         finally:
             self._collecting = False
         if limit is not None and self._size > limit:
@@ -160,6 +179,30 @@ class ContentStream:
         chunks, self._chunks = self._chunks, []
         self._size = 0
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def _receive_into_buffer(self, length: int) -> bytes | None:
+        """Content of known length, written by the socket to where it will stay; None where the source cannot do that."""
+        source = self._source
+        if source is None:
+            return None
+        # A BytesIO that was made as long as it gets gives its bytes away without copying them.
+        buffer = BytesIO()
+        buffer.seek(length - 1)
+        buffer.write(b"\0")
+        with buffer.getbuffer() as view:
+            at = self._size
+            with view[at:] as rest:
+                if not source.fill_buffer(rest):
+                    return None
+                view[:at] = b"".join(self._chunks)
+                self._chunks.clear()
+                self._size = 0
+                while not self.ended:
+                    if self.error is not None:
+                        raise self.error
+                    await self._wait()
+        self.received = length
+        return buffer.getvalue()
 
     def close(self) -> None:
         """Give up the rest."""

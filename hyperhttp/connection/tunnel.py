@@ -162,6 +162,12 @@ class _Ear:
         self.heard += data
         self._wake()
 
+    def buffer_grew(self, size: int) -> None:
+        """A handshake asks for no buffer."""
+
+    def buffer_filled(self) -> None:
+        """A handshake asks for no buffer."""
+
     def receive_eof(self) -> None:
         """The proxy closed."""
         self._ended = True
@@ -177,6 +183,14 @@ class _Ear:
     def remaining(self) -> float | None:
         """The deadline of the whole dial is enough."""
         return None
+
+    def write_limit(self) -> float | None:
+        """The deadline of the whole dial is enough."""
+        return None
+
+    def has_answer(self) -> bool:
+        """A handshake is never longer than what the system takes at once."""
+        return bool(self.heard)
 
     def check(self, now: float) -> float:  # noqa: ARG002
         """No deadline of its own."""

@@ -7,9 +7,9 @@ the other's responses with a sentence that says what to call.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
-from hyperhttp.exceptions import HTTPStatusError, ResponseNotRead, StreamClosed, StreamConsumed
+from hyperhttp.exceptions import DecodingError, HTTPStatusError, ResponseNotRead, StreamClosed, StreamConsumed
 from hyperhttp.message.coding import CodingChain, decode_all
 from hyperhttp.message.content import default_json_codec
 from hyperhttp.message.cookies import Cookies
@@ -80,6 +80,8 @@ class ReadOptions:
 
 
 _PLAIN = ReadOptions({}, None, None)
+
+P = TypeVar("P", bound="_Pieces")
 
 
 class Response:
@@ -391,9 +393,11 @@ class Response:
         options = self._options
         if not self._coded:
             if options.max_size is not None and len(encoded) > options.max_size:
-                decode_all(None, encoded, options.max_size)
+                msg = f"the content has more than the {options.max_size} bytes allowed by max_response_size"
+                raise DecodingError(msg, request=self._request, limit=options.max_size)
             return encoded
-        return decode_all(self._chain(), encoded, options.max_size)
+        chain = self._chain()
+        return encoded if chain is None else decode_all(chain, encoded, options.max_size)
 
     def _chain(self) -> CodingChain | None:
         if not self._coded:
@@ -421,12 +425,12 @@ class Response:
         if self._stream is not None and self._stream.is_open:
             self._stream.close()
 
-    def _async_pieces(self, name: str, pieces: Any) -> Any:
+    def _async_pieces(self, name: str, pieces: P) -> P:
         if self._options.drive is not None:
             self._wrong_face(name, name[1:])
         return pieces
 
-    def _sync_pieces(self, name: str, pieces: Any) -> Any:
+    def _sync_pieces(self, name: str, pieces: P) -> P:
         if self._options.drive is None:
             if self._content is None:
                 self._wrong_face(name, f"a{name}")

@@ -51,6 +51,7 @@ _FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]").search
 _SPLIT: Final = re.compile(
     r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL
 ).fullmatch
+_DELIMITERS: Final = frozenset("/?#@:[]\\")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*").fullmatch
 _DIGITS: Final = re.compile(r"[0-9]+").fullmatch
 
@@ -315,6 +316,8 @@ def _parse_authority(scheme: str, authority: str) -> tuple[str, str, int | None]
     userinfo, _, hostport = authority.rpartition("@")
     if "@" in userinfo:
         raise InvalidURL("the URL has several '@' before the path; write %40 in a user name or password")
+    if "[" in userinfo or "]" in userinfo or not (userinfo.isascii() or _is_plain(userinfo)):
+        raise InvalidURL("the user name or password in the URL holds a delimiter; percent-encode it")
     if hostport.startswith("["):
         host, bracket, rest = hostport.partition("]")
         host, colon, port = host + bracket, rest[:1], rest[1:]
@@ -323,6 +326,13 @@ def _parse_authority(scheme: str, authority: str) -> tuple[str, str, int | None]
     else:
         host, _, port = hostport.partition(":")
     return _encode_userinfo(userinfo), _host_of(scheme, host), _port_of(port)
+
+
+def _is_plain(userinfo: str) -> bool:
+    """Whether no character becomes a delimiter for a reader that normalises first (CVE-2019-9636)."""
+    import unicodedata
+
+    return not _DELIMITERS & set(unicodedata.normalize("NFKC", userinfo.replace(":", "")))
 
 
 def _host_of(scheme: str, text: str) -> str:

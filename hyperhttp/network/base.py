@@ -73,6 +73,12 @@ class Receiver(Watched, Protocol):
     def receive_data(self, data: bytes) -> None:
         """Bytes from the peer."""
 
+    def buffer_grew(self, size: int) -> None:
+        """`Channel.receive_into` has put `size` more bytes into the buffer."""
+
+    def buffer_filled(self) -> None:
+        """`Channel.receive_into` has filled the buffer; bytes come by `receive_data` again."""
+
     def receive_eof(self) -> None:
         """The peer will send nothing more."""
 
@@ -113,6 +119,9 @@ class Channel(Protocol):
     def new_wait(self) -> Wait:
         """Something to await until a callback of the receiver sets it."""
 
+    def receive_into(self, view: memoryview) -> None:
+        """Let the next ``len(view)`` bytes go straight into `view` instead of `Receiver.receive_data`."""
+
     def is_alive(self) -> bool:
         """Whether an idle channel can be used: still open, and nothing came from the peer."""
 
@@ -141,7 +150,9 @@ class Channel(Protocol):
 class Network(Protocol):
     """How to reach the world."""
 
-    watch: Watch
+    @property
+    def watch(self) -> Watch:
+        """Who looks after deadlines."""
 
     async def connect(
         self,

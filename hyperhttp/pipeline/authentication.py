@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hyperhttp.message.content import Content
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -21,8 +23,8 @@ async def authenticate(call: Call, send: Callable[[Call], Awaitable[Response]]) 
     auth = call.auth
     if auth is None or call.request.url.origin != call.origin:
         return await send(call)
-    if auth.requires_request_body and call.request.content is not None:
-        await call.request.content.load(call.pool.network.call)
+    if auth.requires_request_body:
+        await _load_content(call)
     flow = auth.auth_flow(call.request)
     try:
         call.request = next(flow)
@@ -43,6 +45,24 @@ async def authenticate(call: Call, send: Callable[[Call], Awaitable[Response]]) 
             call.now = call.pool.network.now()
     finally:
         flow.close()
+
+
+async def _load_content(call: Call) -> None:
+    """Take streamed content into memory, for a scheme that signs it."""
+    request = call.request
+    content = request.content
+    if content is None or content.data is not None:
+        return
+    content.rewind()
+    pieces = []
+    try:
+        while piece := await content.next_chunk(call.pool.network.call):
+            pieces.append(piece)
+    finally:
+        content.close()
+    request.content = Content(b"".join(pieces))
+    request.headers.pop("transfer-encoding", None)
+    request.headers["Content-Length"] = str(request.content.length)
 
 
 async def _drain(response: Response) -> None:

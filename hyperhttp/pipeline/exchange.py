@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from hyperhttp.pipeline.call import Call
     from hyperhttp.protocol.events import ResponseHead
 
+    _Answer = tuple[ResponseHead, bytes | ContentStream, float]
+
 __all__ = ["exchange", "render_head"]
 
 #: In-memory content up to this size travels in the same write as the head.
@@ -173,18 +175,20 @@ async def _acquire(call: Call, *, fresh: bool = False) -> HTTP1Connection:
     return connection
 
 
-async def _send_content(
-    connection: HTTP1Connection, call: Call, data: bytes
-) -> tuple[ResponseHead, bytes | ContentStream, float]:
+async def _send_content(connection: HTTP1Connection, call: Call, data: bytes) -> _Answer:
     """Send a request with content; what is small and in memory travels with the head."""
     request = call.request
     content = request.content
     if content is not None and (content.data is None or len(content.data) > _JOIN or content.length is None):
         content.rewind()
-        return await connection.send_content(request.method, data, content, call.timeout, call.total_at)
+        sent: _Answer = await connection.send_content(
+            request.method, data, content, call.timeout, call.total_at
+        )
+        return sent
     if content is not None and content.data is not None:
         data += content.data
-    return await connection.send(request.method, data, call.timeout, call.total_at, call.now)
+    answer: _Answer = await connection.send(request.method, data, call.timeout, call.total_at, call.now)
+    return answer
 
 
 def _is_stale(error: BaseException, connection: HTTP1Connection, request: Request) -> bool:
@@ -192,7 +196,7 @@ def _is_stale(error: BaseException, connection: HTTP1Connection, request: Reques
     if connection.began or not isinstance(error, (ReadError, WriteError, RemoteProtocolError)):
         return False
     content = request.content
-    return request.is_idempotent and (content is None or content.replayable)
+    return request.is_idempotent and (content is None or content.can_send)
 
 
 async def _load(response: Response) -> None:

@@ -87,7 +87,7 @@ def redirect_request(response: Response, *, downgrade: bool = False) -> Request:
     following = Request.lazy(method, url, ())
     following._headers = Headers.from_fields(fields)
     if method == request.method and request.content is not None:
-        if not request.content.replayable:
+        if not request.content.can_send:
             msg = f"the redirect to {url.redacted} asks for the content again, and it cannot be sent twice"
             raise StreamConsumed(msg, request=request)
         following.content = request.content

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from hyperhttp.plugins.compiled import AuthScheme, Command, Compiled, Listeners, Mount
-    from hyperhttp.plugins.hookspecs import HYPERHTTP_PLUGIN_API, hookimpl
+    from hyperhttp.plugins.hookspecs import hookimpl
     from hyperhttp.plugins.interfaces import (
         DIRECT,
+        HYPERHTTP_PLUGIN_API,
         Auth,
         Challenge,
         ConnectionEvent,
@@ -88,7 +89,7 @@ __all__ = [
 
 _NAMES: Final = {
     "compiled": ("AuthScheme", "Command", "Compiled", "Listeners", "Mount"),
-    "hookspecs": ("HYPERHTTP_PLUGIN_API", "hookimpl"),
+    "hookspecs": ("hookimpl",),
     "manager": ("PluginInfo", "PluginManager", "compile_plugins", "installed_plugins"),
     "registry": tuple(name for name in __all__ if name.endswith("Registry")),
 }

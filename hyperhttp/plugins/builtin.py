@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hyperhttp.message.coding import DEFLATE, GZIP
-from hyperhttp.plugins.hookspecs import HYPERHTTP_PLUGIN_API, hookimpl
+from hyperhttp.plugins.hookspecs import hookimpl
+from hyperhttp.plugins.interfaces import HYPERHTTP_PLUGIN_API
 
 if TYPE_CHECKING:
     from hyperhttp.plugins.registry import (

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Final
 
 import pluggy
 
+from hyperhttp.plugins.interfaces import HOOK_PREFIX, HYPERHTTP_PLUGIN_API, PROJECT
+
 if TYPE_CHECKING:
     from hyperhttp.plugins.registry import (
         AuthSchemeRegistry,
@@ -46,15 +48,6 @@ __all__ = [
     "hyperhttp_register_resolvers",
     "hyperhttp_register_transports",
 ]
-
-PROJECT: Final = "hyperhttp"
-"""Name of the pluggy project and of the entry-point group."""
-
-HYPERHTTP_PLUGIN_API: Final = 1
-"""The version of this API."""
-
-HOOK_PREFIX: Final = "hyperhttp_register_"
-"""A hook's name is this and the name of its argument."""
 
 hookspec: Final = pluggy.HookspecMarker(PROJECT)
 
@@ -113,9 +106,9 @@ def hyperhttp_register_auth_schemes(auth_schemes: AuthSchemeRegistry) -> None:
 
     Example::
 
-        from hyperhttp.plugins import hookimpl
+        from hyperhttp.plugins import Auth, hookimpl
 
-        class ApiKeyAuth:
+        class ApiKeyAuth(Auth):
             def __init__(self, credentials):
                 self.key = credentials
 

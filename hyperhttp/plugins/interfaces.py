@@ -13,6 +13,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from hyperhttp.auth.base import Auth
 from hyperhttp.exceptions import DecodingError, PluginError, ProxyError
 from hyperhttp.message.coding import ContentCoding, Decoder
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DIRECT",
+    "HOOK_PREFIX",
+    "HYPERHTTP_PLUGIN_API",
+    "PROJECT",
     "Auth",
     "Challenge",
     "ConnectionEvent",
@@ -44,6 +48,15 @@ __all__ = [
     "Resolver",
     "Transport",
 ]
+
+HYPERHTTP_PLUGIN_API: Final = 1
+"""The version of the plugin API."""
+
+PROJECT: Final = "hyperhttp"
+"""Name of the pluggy project and of the entry-point group."""
+
+HOOK_PREFIX: Final = "hyperhttp_register_"
+"""A hook's name is this and the name of its argument."""
 
 DIRECT: Final = "direct://"
 """What a `ProxySelector` answers for "without a proxy, and ask nobody else"."""
@@ -62,18 +75,6 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(_ELSEWHERE[name]), name)
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)
-
-
-class Auth(Protocol):
-    """A flow that makes a request carry credentials. `hyperhttp.Auth` subclasses fit.
-
-    The flow is a generator without input or output of its own: it yields the request to send and, where
-    the scheme answers a challenge, is sent the response and yields again.
-    """
-
-    def auth_flow(self, request: Request) -> Generator[Request, Response, None]:
-        """Yield the request with credentials; what ``yield`` gives back is the response to it."""
-        ...
 
 
 class Challenge(Protocol):
@@ -127,7 +128,8 @@ class ProxyConnector(Protocol):
             port: The target's port.
 
         Returns:
-            Bytes received after the end of the handshake; they belong to the target.
+            Bytes received after the end of the handshake. There should be none, since the target waits for
+            the client to speak first; a proxy that sends some is refused.
 
         Raises:
             ProxyError: the proxy refused, or does not speak the protocol. The message holds no secret.

@@ -22,16 +22,15 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
-import pluggy
-
 from hyperhttp._version import __version__
 from hyperhttp.exceptions import PluginError
-from hyperhttp.plugins import builtin, hookspecs
-from hyperhttp.plugins.hookspecs import HOOK_PREFIX, HYPERHTTP_PLUGIN_API, PROJECT
+from hyperhttp.plugins.interfaces import HOOK_PREFIX, HYPERHTTP_PLUGIN_API, PROJECT
 from hyperhttp.plugins.registry import BUILTIN, Registries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import pluggy
 
     from hyperhttp.plugins.compiled import Compiled
 
@@ -295,7 +294,7 @@ def _ask(sources: Sequence[_Source]) -> Compiled:
         hook = HOOK_PREFIX + argument
         # pluggy calls the latest first, which is the first of ours, and respects tryfirst and trylast.
         implementations = getattr(pluggy_manager.hook, hook).get_hookimpls()[::-1]
-        implementations.sort(key=lambda implementation: implementation.plugin is not builtin)
+        implementations.sort(key=lambda implementation: implementation.plugin_name != BUILTIN)
         for implementation in implementations:
             source = by_name.get(implementation.plugin_name)
             registry.open_for(source.label if source else BUILTIN)
@@ -313,6 +312,8 @@ def _ask(sources: Sequence[_Source]) -> Compiled:
 
 def _register_all(sources: Sequence[_Source]) -> tuple[dict[str, _Source], pluggy.PluginManager]:
     """A pluggy manager with the built-in plugin and these, and the source behind each name it knows."""
+    from hyperhttp.plugins import builtin  # imports pluggy, which `import hyperhttp` does without
+
     manager = _new_pluggy_manager()
     manager.register(builtin, name=BUILTIN)
     unique: dict[int, tuple[_Source, object]] = {}
@@ -339,10 +340,14 @@ def _free_name(source: _Source, taken: Mapping[str, _Source]) -> str:
 
 
 def _builtin_source() -> _Source:
-    return _Source("builtin", lambda: builtin, "This is a defect of hyperhttp", "hyperhttp", __version__)
+    return _Source("builtin", lambda: None, "This is a defect of hyperhttp", "hyperhttp", __version__)
 
 
 def _new_pluggy_manager() -> pluggy.PluginManager:
+    import pluggy
+
+    from hyperhttp.plugins import hookspecs
+
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hookspecs)
     return manager

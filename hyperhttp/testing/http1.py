@@ -210,7 +210,11 @@ class HTTP1Exchange(Exchange):
         if self.expects_continue and not self.head_sent:
             self.was_continued = True
             await self.send_interim(100, ())
-        data = await (self._read_chunked() if self._is_chunked else self._read_sized())
+        try:
+            data = await (self._read_chunked() if self._is_chunked else self._read_sized())
+        except BadRequestError:
+            self.keep_alive = False  # nobody knows where the next request would begin
+            raise
         self.request.receive(data)
         return data
 

@@ -35,7 +35,7 @@ STREAM_WINDOW: Final = 1024 * 1024
 CONNECTION_WINDOW: Final = 4 * 1024 * 1024
 MAX_STREAMS: Final = 100
 
-_DATA, _RST_STREAM, _GOAWAY = 0x0, 0x3, 0x7
+_DATA, _SETTINGS, _GOAWAY = 0x0, 0x4, 0x7
 _NO_ERROR = 0x0
 # Fields that belong to a connection and must not appear on a stream (RFC 9113 section 8.2.2).
 _CONNECTION_FIELDS = frozenset(
@@ -199,8 +199,8 @@ class HTTP2Connection:
 class HTTP2Exchange(Exchange):
     """A request and its reply on one stream."""
 
-    # A frame that claims 16 MiB where 16 KiB are allowed: FRAME_SIZE_ERROR (RFC 9113 section 4.2).
-    garbage = b"\xff\xff\xff\xff\xff\xff\xff\xff\xff this is not HTTP/2"
+    # Settings of five bytes, where each has six: FRAME_SIZE_ERROR (RFC 9113 section 6.5).
+    garbage = frame(_SETTINGS, 0, b"junk!") + b" this is not HTTP/2"
     # Content on a stream nobody opened: a connection error (section 5.1).
     leftover = frame(_DATA, 0x7FFFFFFD, b"poisoned", flags=0x1)
     # GOAWAY that leaves nothing out (section 6.8).

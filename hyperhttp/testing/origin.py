@@ -224,6 +224,11 @@ class Origin:
         return self._site.http2
 
     @property
+    def is_tls_open(self) -> bool:
+        """Whether the TLS listener has been started."""
+        return self._https_port != 0
+
+    @property
     def requests(self) -> list[ReceivedRequest]:
         """The last requests received, oldest first, in the order their heads arrived."""
         return self._site.log.snapshot()

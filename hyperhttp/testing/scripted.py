@@ -6,8 +6,8 @@ The short form answers one request per item, in the order requests arrive, on wh
         ...  # the client is promised five bytes and gets three, then the connection closes
 
 An item may also be a list of steps, ``[b"HTTP/1.1 200", Sleep(0.1), b" OK\r\n\r\n", Reset()]``. After the
-last item the connection is closed. ``ScriptedServer.by_connection`` gives each connection its script, which may
-speak first. The long form is a function: ``ScriptedServer(handler)`` calls ``handler(connection, index)``.
+last item the connection is closed. ``ScriptedServer.by_connection`` gives each connection its script, which
+may speak first. The long form is a function: ``ScriptedServer(handler)`` calls ``handler(connection, i)``.
 
 Everything runs in threads that end with the server, so it serves blocking and asyncio tests alike.
 """

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias, cast
 
 __all__ = [
     "Close",
@@ -47,14 +47,20 @@ Script: TypeAlias = "bytes | Step | Sequence[bytes | Step]"
 
 def play(script: Script, connection: ScriptedConnection) -> None:
     """Take the steps of a script, until its end or the connection's."""
-    is_single = isinstance(script, bytes) or not isinstance(script, Sequence)
-    for step in [script] if is_single else script:
-        if connection.is_closed:
-            return
-        if isinstance(step, bytes):
-            connection.sendall(step)
-        else:
-            step.play(connection)
+    if connection.is_closed:
+        return
+    if isinstance(script, bytes):
+        connection.sendall(script)
+    elif isinstance(script, Sequence):
+        for step in cast("Sequence[bytes | Step]", script):
+            _take(step, connection)
+    else:
+        script.play(connection)
+
+
+def _take(step: bytes | Step, connection: ScriptedConnection) -> None:
+    if not connection.is_closed:
+        connection.sendall(step) if isinstance(step, bytes) else step.play(connection)
 
 
 @dataclass(frozen=True, slots=True)

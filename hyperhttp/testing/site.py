@@ -144,7 +144,8 @@ class Site:
         if exchange.head_sent:
             exchange.close()  # too late to say anything: the client must see that the content is cut short
             return
-        reply.close = not exchange.request.is_complete
+        # What is left of too much content is not worth reading.
+        reply.close = reply.status == 413
         await respond(exchange, reply)
 
     def _index(self, exchange: Exchange) -> Reply:

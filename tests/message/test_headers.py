@@ -152,7 +152,8 @@ def test_setting_replaces_all_fields_of_the_name_in_the_first_one_s_place():
 
 
 def test_adding_keeps_what_is_there():
-    headers = Headers({"Accept": "a"})
+    headers = Headers()
+    headers.add("Accept", "a")
     assert headers["accept"] == "a"
     headers.add("accept", "b")
     headers.add("X", "c")

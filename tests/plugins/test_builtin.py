@@ -3,6 +3,9 @@ import zlib
 
 import pytest
 
+from hyperhttp.auth.basic import BasicAuth
+from hyperhttp.auth.bearer import BearerAuth
+from hyperhttp.network.resolver import SystemResolver
 from hyperhttp.plugins import PluginManager, builtin
 
 
@@ -23,6 +26,30 @@ def test_each_coding_of_the_core_comes_in_through_the_hook(name, data):
 
     assert decoder.decode(data, 100) == b"x"
     decoder.finish()
+
+
+@pytest.mark.parametrize(("scheme", "tls", "port"), [("http", False, 80), ("https", True, 443)])
+def test_http_proxies_come_in_through_the_hook(scheme, tls, port):
+    connector = PluginManager(environ={}).compile([]).proxy_connectors[scheme]
+
+    assert (connector.tls, connector.default_port, connector.forwards) == (tls, port, True)
+
+
+def test_the_system_resolver_is_the_default():
+    compiled = PluginManager(environ={}).compile([])
+
+    assert compiled.default_resolver == "system"
+    assert compiled.resolvers["system"] is SystemResolver
+
+
+@pytest.mark.parametrize(
+    ("name", "credentials", "kind"), [("basic", "user:pass:word", BasicAuth), ("bearer", "token", BearerAuth)]
+)
+def test_auth_schemes_are_made_from_credentials_and_answer_challenges(name, credentials, kind):
+    scheme = PluginManager(environ={}).compile([]).auth_schemes[name]
+
+    assert isinstance(scheme.factory(credentials), kind)
+    assert isinstance(scheme.answer(None, credentials), kind)
 
 
 def test_every_function_of_the_module_is_a_hook():

@@ -17,9 +17,6 @@ plugins.ContentCoding, plugins.DecodingError
 assert "pluggy" not in sys.modules
 plugins.hookimpl
 assert "pluggy" in sys.modules
-assert "hyperhttp.plugins.manager" not in sys.modules
-plugins.compile_plugins
-assert "importlib.metadata" not in sys.modules
 """
 
 EAGER = """

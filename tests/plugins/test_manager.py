@@ -507,12 +507,19 @@ def test_two_distributions_with_plugins_of_one_name_are_an_error_that_names_both
     assert site.manager.compile(["two"]).plugins == ("same",)
 
 
-def test_the_core_itself_is_asked_even_if_its_answers_are_wrong():
+def test_a_failure_of_the_core_itself_is_called_a_defect(site, monkeypatch):
     from hyperhttp.plugins import builtin
-    from hyperhttp.plugins.manager import _builtin_source
 
-    assert _builtin_source().load() is builtin
-    assert f"hyperhttp {__version__}" in _builtin_source().label
+    @hookimpl
+    def hyperhttp_register_decoders(decoders):
+        raise ValueError
+
+    monkeypatch.setattr(builtin, "hyperhttp_register_decoders", hyperhttp_register_decoders)
+
+    with pytest.raises(
+        PluginError, match=rf"\(hyperhttp {__version__}\) failed in .* This is a defect of hyperhttp"
+    ):
+        site.manager.compile([])
 
 
 # Listing

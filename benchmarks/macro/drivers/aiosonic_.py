@@ -19,9 +19,7 @@ class Async(Driver):
         config = PoolConfig(size=target.connections, max_conn_requests=None)
         # The default of 60 s for a whole request would end the wide scenarios.
         timeouts = Timeouts(request_timeout=600)
-        connector = TCPConnector(
-            pool_configs={":default": config}, timeouts=timeouts, http2=target.http2
-        )
+        connector = TCPConnector(pool_configs={":default": config}, timeouts=timeouts, http2=target.http2)
         self.client = aiosonic.HTTPClient(connector, http2=target.http2)
 
     async def one(self, url: str) -> int:

@@ -33,7 +33,10 @@ def measure(target: Target, plan: Plan, server: int) -> Record:
     server_before = cpu_time_of(server)
     wall, cpu, peak = run(target, count)
     server_cpu = cpu_time_of(server) - server_before
-    record = figures(count, target.size, wall=wall, cpu=cpu, server=server_cpu) | {"rss_peak": peak, "connections": 1}
+    record = figures(count, target.size, wall=wall, cpu=cpu, server=server_cpu) | {
+        "rss_peak": peak,
+        "connections": 1,
+    }
     if samples := int(count * plan.latency):
         with tempfile.TemporaryDirectory() as directory:
             log = Path(directory) / "log"
@@ -46,7 +49,20 @@ def measure(target: Target, plan: Plan, server: int) -> Record:
 def run(target: Target, count: int, *options: str) -> tuple[float, float, int]:
     """Wall time as h2load reports it, CPU time and peak memory of the whole process."""
     streams = str(min(target.concurrency, count))
-    command = ["h2load", "-n", str(count), "-c", "1", "-m", streams, "-t", "1", *WINDOWS, *options, target.url]
+    command = [
+        "h2load",
+        "-n",
+        str(count),
+        "-c",
+        "1",
+        "-m",
+        streams,
+        "-t",
+        "1",
+        *WINDOWS,
+        *options,
+        target.url,
+    ]
     begun = perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     output = process.stdout.read()

@@ -59,31 +59,34 @@ def parse_head(block: bytes) -> ResponseHead:
     """
     lines = block.split(b"\r\n")
     line = lines[0]
-    status = _statuses.get(line) or _parse_status_line(line)
+    version, code, reason = _statuses.get(line) or _parse_status_line(line)
     if len(lines) > MAX_FIELDS:
         msg = f"the response head has {len(lines) - 1} field lines; the limit is {MAX_FIELDS}"
         raise RemoteProtocolError(msg)
     del lines[0]
     known = _lines.get
-    fields = (
-        [known(line) or _parse_line(line) for line in lines]
-        if b"\r\n " not in block and b"\r\n\t" not in block
-        else parse_fields(lines)
-    )
+    try:
+        fields = [known(line) or _parse_line(line) for line in lines]
+    except _FoldedLineError:
+        fields = parse_fields(lines)
     flags = 0
-    framing: list[Field] = []
+    length: int | None = None
+    keep_alive = version == "HTTP/1.1"
     for field in fields:
         flag = field[2]
         if flag:
+            if flag & flags & _FRAMING or flag == TRANSFER_ENCODING:
+                return _with_framing(version, code, reason, fields)
             flags |= flag
-            if flag & _FRAMING:
-                framing.append(field)
-    version, code, reason = status
-    if not framing:
-        return ResponseHead(version, code, reason, fields, flags, None, False, version == "HTTP/1.1")  # noqa: FBT003
-    if len(framing) == 1 and flags & CONTENT_LENGTH:
-        return ResponseHead(version, code, reason, fields, flags, framing[0][3], False, version == "HTTP/1.1")  # noqa: FBT003
-    return _with_framing(ResponseHead(version, code, reason, fields, flags), framing)
+            if flag == CONTENT_LENGTH:
+                length = field[3]
+            elif flag == CONNECTION and field[3] is not None:
+                keep_alive = field[3]
+    return ResponseHead(version, code, reason, fields, flags, length, False, keep_alive)
+
+
+class _FoldedLineError(Exception):
+    """A field line begins with a blank."""
 
 
 def parse_fields(lines: list[bytes]) -> list[Field]:
@@ -128,13 +131,20 @@ def _parse_status_line(line: bytes) -> tuple[str, int, str]:
 
 def _parse_line(line: bytes) -> Field:
     if FIELD_LINE.fullmatch(line) is None:
+        if line[:1] in (b" ", b"\t"):
+            raise _FoldedLineError
         msg = f"not a field line: {line.partition(b':')[0][:64]!r}"
         raise RemoteProtocolError(msg)
     name, _, value = line.partition(b":")
     value = value.strip(b" \t")
     lower = name.lower()
     flag = INTERESTING.get(lower, 0)
-    field: Field = (name, value, flag, _parse_length(value) if flag == CONTENT_LENGTH else None)
+    fact: int | bool | None = None
+    if flag == CONTENT_LENGTH:
+        fact = _parse_length(value)
+    elif flag == CONNECTION:
+        fact = _persistence(value)
+    field: Field = (name, value, flag, fact)
     if len(line) <= _MEMO_LINE and not any(secret in lower for secret in _SECRETS):
         if len(_lines) >= _MEMO_ENTRIES:
             _lines.clear()
@@ -151,35 +161,41 @@ def _parse_length(value: bytes) -> int:
     return int(first)
 
 
-def _with_framing(head: ResponseHead, framing: list[Field]) -> ResponseHead:
-    """Work out length, chunked and keep-alive where more than a lone Content-Length speaks of them."""
-    lengths = {field[3] for field in framing if field[2] == CONTENT_LENGTH}
-    codings = [field[1] for field in framing if field[2] == TRANSFER_ENCODING]
+def _with_framing(version: str, code: int, reason: str, fields: list[Field]) -> ResponseHead:
+    """The head where more than one Content-Length and one Connection field speak of its framing."""
+    flags = 0
+    for field in fields:
+        flags |= field[2]
+    lengths = {field[3] for field in fields if field[2] == CONTENT_LENGTH}
+    codings = [field[1] for field in fields if field[2] == TRANSFER_ENCODING]
     if len(lengths) > 1:
         msg = f"conflicting Content-Length fields: {sorted(lengths)}"
         raise RemoteProtocolError(msg)
     if codings:
-        if lengths:
-            # RFC 9112 section 6.3 item 3 calls this a likely attempt at smuggling; repairing it is how that starts.
-            msg = "Content-Length together with Transfer-Encoding"
-            raise RemoteProtocolError(msg)
-        if head.http_version == "HTTP/1.0":
-            msg = "Transfer-Encoding in an HTTP/1.0 response"
-            raise RemoteProtocolError(msg)
-        if len(codings) > 1 or codings[0].lower() != b"chunked":
-            msg = f"unsupported Transfer-Encoding: {b', '.join(codings)[:64]!r}"
-            raise RemoteProtocolError(msg)
-        head.chunked = True
-    elif lengths:
-        head.content_length = lengths.pop()
-    options = [field[1] for field in framing if field[2] == CONNECTION]
-    head.keep_alive = _keeps_alive(head.http_version, options)
-    return head
+        _check_codings(version, codings, lengths)
+    options = [field[3] for field in fields if field[2] == CONNECTION]
+    keep_alive = False not in options and (version == "HTTP/1.1" or True in options)
+    return ResponseHead(
+        version, code, reason, fields, flags, lengths.pop() if lengths else None, bool(codings), keep_alive
+    )
 
 
-def _keeps_alive(version: str, options: list[bytes]) -> bool:
-    """Whether the connection persists after this response (RFC 9112 section 9.3)."""
-    tokens = {token.strip(b" \t").lower() for value in options for token in value.split(b",")}
+def _check_codings(version: str, codings: list[bytes], lengths: set[int]) -> None:
+    if lengths:
+        # RFC 9112 section 6.3 item 3 calls this a likely attempt at smuggling; repairing it is how that starts.
+        msg = "Content-Length together with Transfer-Encoding"
+        raise RemoteProtocolError(msg)
+    if version == "HTTP/1.0":
+        msg = "Transfer-Encoding in an HTTP/1.0 response"
+        raise RemoteProtocolError(msg)
+    if len(codings) > 1 or codings[0].lower() != b"chunked":
+        msg = f"unsupported Transfer-Encoding: {b', '.join(codings)[:64]!r}"
+        raise RemoteProtocolError(msg)
+
+
+def _persistence(value: bytes) -> bool | None:
+    """What a Connection field says about persistence (RFC 9112 section 9.3): False, True or nothing."""
+    tokens = {token.strip(b" \t").lower() for token in value.split(b",")}
     if b"close" in tokens:
         return False
-    return version == "HTTP/1.1" or b"keep-alive" in tokens
+    return True if b"keep-alive" in tokens else None

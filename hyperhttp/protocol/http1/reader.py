@@ -117,6 +117,21 @@ class ResponseReader:
                 RemoteProtocolError("the server closed the connection in the middle of chunked content")
             )
 
+    @property
+    def left(self) -> int:
+        """Bytes still to come of content whose length is known; 0 otherwise."""
+        return self._left if self._state == _LENGTH else 0
+
+    def skip_content(self, size: int) -> None:
+        """`size` bytes of content were taken past the reader; fewer than are `left`."""
+        self._left -= size
+
+    def finish_content(self) -> None:
+        """All bytes that were `left` were taken past the reader."""
+        self._state = _IDLE
+        self._left = 0
+        self.content_ended(())
+
     def stop_reading(self) -> None:
         """Nothing that may still arrive is wanted: the exchange was given up."""
         self._state = _BROKEN

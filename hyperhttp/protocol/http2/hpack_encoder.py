@@ -162,12 +162,12 @@ class Encoder:
         method, scheme, authority, protocol = target
         _check_target(method, scheme, authority)
         before = self._inserted
-        block = self._encode_pair((b":method", method), _COMMON)
+        block = self._encode_pair((b":method", method), indexing=True)
         if scheme:
-            block += self._encode_pair((b":scheme", scheme), _COMMON)
-        block += self._encode_pair((b":authority", authority), _COMMON)
+            block += self._encode_pair((b":scheme", scheme), indexing=True)
+        block += self._encode_pair((b":authority", authority), indexing=True)
         if protocol:
-            block += self._encode_pair((b":protocol", protocol), _COMMON)
+            block += self._encode_pair((b":protocol", protocol), indexing=True)
         if self._inserted == before:
             _remember(self._targets, target, block, _MAX_TARGETS)
         return block
@@ -177,7 +177,7 @@ class Encoder:
             raise LocalProtocolError(
                 "the path and query may hold neither blanks nor control characters and start with /"
             )
-        block = self._encode_pair((b":path", path), _CHANGING)
+        block = self._encode_pair((b":path", path), indexing=False)
         if len(path) <= _MAX_VALUE:
             _remember(self._paths, path, block, _MAX_PATHS)
         return block
@@ -194,8 +194,12 @@ class Encoder:
             )
         if kind == _SECRET:
             return _literal_name(_NEVER_INDEXED, 0x0F, name) + encode_integer(0, 0x7F, len(value)) + value
+        pair = (name, value)
+        if kind == _OTHER and not (pair in self._seen or pair in self._numbers or pair in STATIC_PAIRS):
+            _remember(self._seen, pair, None, _MAX_FIELDS)
+            return _literal_name(_PLAIN, 0x0F, name) + encode_string(value)
         before = self._inserted
-        block = self._encode_pair((name, value), kind)
+        block = self._encode_pair(pair, indexing=kind != _CHANGING)
         if self._inserted == before and len(value) <= _MAX_VALUE:
             _remember(self._fields, field, block, _MAX_FIELDS)
         return block
@@ -219,7 +223,7 @@ class Encoder:
         _remember(self._names, given, (name, kind), _MAX_NAMES)
         return name, kind
 
-    def _encode_pair(self, pair: _Pair, kind: int) -> bytes:
+    def _encode_pair(self, pair: _Pair, *, indexing: bool) -> bytes:
         index = STATIC_PAIRS.get(pair, 0)
         if index:
             return bytes((_INDEXED | index,))
@@ -227,10 +231,8 @@ class Encoder:
         if number:
             return encode_integer(_INDEXED, 0x7F, len(STATIC_TABLE) + 1 + self._inserted - number)
         name, value = pair
-        if (kind == _COMMON or (kind == _OTHER and pair in self._seen)) and self._insert(pair):
+        if indexing and self._insert(pair):
             return _literal_name(_INCREMENTAL, 0x3F, name) + encode_string(value)
-        if kind == _OTHER:
-            _remember(self._seen, pair, None, _MAX_FIELDS)
         return _literal_name(_PLAIN, 0x0F, name) + encode_string(value)
 
     def _insert(self, pair: _Pair) -> bool:

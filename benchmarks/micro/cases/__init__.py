@@ -1,0 +1,1 @@
+"""One file per module of the library; each registers its cases when it is imported."""
