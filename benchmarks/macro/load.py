@@ -11,13 +11,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from array import array
-from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter, perf_counter_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drivers import Driver, Target, Unexpected
 from meter import Meter, memory, percentiles
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
 
 Record = dict[str, Any]
 
@@ -221,7 +223,7 @@ def spread(drivers: list[Driver], concurrency: int) -> list[Callable[[str], Any]
 
 
 def check_protocol(length: int, target: Target) -> None:
-    """Compare the length of the body of /protocol, which is the major version, with what is to be measured."""
+    """Insist on the protocol; the body of /protocol is as long as the major version is high."""
     spoken = {1: "HTTP/1", 2: "HTTP/2"}.get(length)
     wanted = "HTTP/2" if target.http2 else "HTTP/1"
     if spoken != wanted:

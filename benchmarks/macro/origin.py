@@ -70,8 +70,8 @@ LOCATIONS = """
         root files;
         location /small/ { sendfile off; }
         location /large/ { sendfile on; }
-        # The head at once and the rest of the body a second later: requests made together overlap, so that each
-        # gets a connection of its own.
+        # The head at once and the rest of the body a second later: requests made together overlap, so that
+        # each gets a connection of its own.
         location /slow/ { alias files/small/; limit_rate 300; }
         location = /protocol { return 200 $major; }
 """
@@ -161,7 +161,7 @@ class Origin:
                     file.truncate(size)
         make_certificates(self.directory)
         self.ports = dict(zip(("plain", "tls", "h2", "status"), free_ports(4), strict=True))
-        # As root nginx would drop to a user that cannot read a private directory; loopback only, own files only.
+        # As root, nginx would drop to a user that cannot read a private directory.
         user = "user root;" if os.geteuid() == 0 else ""
         text = CONFIGURATION.format(user=user, locations=LOCATIONS, **self.ports)
         (self.directory / "nginx.conf").write_text(text)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scenarios import CLIENTS, SUBJECT, Goal, Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # A worker this busy limits what the client reaches: throughput is then no measure of the client.
 SATURATED = 0.93
@@ -78,26 +80,24 @@ def judge(goals: Iterable[Goal], figures: dict[str, dict[str, float]]) -> list[d
     """
     verdicts = []
     for goal in goals:
-        mine, theirs = figures.get(SUBJECT, {}), figures.get(goal.peer or SUBJECT, {})
+        mine = figures.get(SUBJECT, {})
         metric, reached = goal.metric, mine.get(goal.metric)
-        if goal.peer is not None and reached is not None:
-            saturated = theirs.get("server_busy", 0) > SATURATED and metric == "throughput"
-            metric = "cpu_us" if saturated else metric
-            reached = (
-                ratio(theirs.get(metric), mine.get(metric))
-                if saturated
-                else ratio(reached, theirs.get(metric))
-            )
-        met = (
-            None
-            if reached is None
-            else reached >= goal.value
-            if goal.better == "more"
-            else reached <= goal.value
-        )
+        if goal.peer is not None:
+            theirs = figures.get(goal.peer, {})
+            if metric == "throughput" and theirs.get("server_busy", 0) > SATURATED:
+                metric, reached = "cpu_us", ratio(theirs.get("cpu_us"), mine.get("cpu_us"))
+            else:
+                reached = ratio(reached, theirs.get(metric))
         verdict = {"peer": goal.peer, "metric": metric, "wanted": goal.value, "better": goal.better}
-        verdicts.append(verdict | {"reached": reached, "met": met})
+        verdicts.append(verdict | {"reached": reached, "met": is_met(goal, reached)})
     return verdicts
+
+
+def is_met(goal: Goal, reached: float | None) -> bool | None:
+    """Whether a goal was reached; None where there is no figure."""
+    if reached is None:
+        return None
+    return reached >= goal.value if goal.better == "more" else reached <= goal.value
 
 
 def ratio(one: float | None, other: float | None) -> float | None:
@@ -166,7 +166,7 @@ def remarks(result: dict[str, Any], scenario: Scenario) -> list[str]:
     for goal in result["goals"]:
         word = {True: "met", False: "MISSED", None: "no figure"}[goal["met"]]
         sense = "at least" if goal["better"] == "more" else "at most"
-        what = f"{goal['metric']} × {goal['peer']}" if goal["peer"] else goal["metric"]
+        what = f"{goal['metric']} of {goal['peer']} ×" if goal["peer"] else goal["metric"]
         lines.append(
             f"  goal {word}: {what} {sense} {number(goal['wanted'])}, reached {number(goal['reached'])}"
         )

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import ctypes
 import gc
-import os
 from pathlib import Path
 
 from drivers import Driver, Target, Unexpected
@@ -85,7 +84,7 @@ def downloaded(meter: Meter, length: int, target: Target, before: int) -> Record
 
 def open_connections() -> int:
     """TCP connections this process has open."""
-    links = (os.readlink(entry.path) for entry in os.scandir("/proc/self/fd") if entry.is_symlink())
+    links = (str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink())
     sockets = {link[8:-1] for link in links if link.startswith("socket:")}
     rows = Path("/proc/self/net/tcp").read_text().splitlines()[1:]
     established = (row.split() for row in rows)

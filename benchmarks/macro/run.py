@@ -1,7 +1,7 @@
 """Compare HTTP clients side by side: one nginx on one core, one client at a time on another.
 
     python benchmarks/envs.py                      # once: the environments
-    python benchmarks/macro/run.py                 # everything, about an hour; results/<scenario>.json
+    python benchmarks/macro/run.py                 # everything, an hour and a half; results/
     python benchmarks/macro/run.py --quick         # does everything work? a few minutes, results/trial/
     python benchmarks/macro/run.py --scenario 'h1-asyncio-*' --clients hyperhttp,pyreqwest,floor
     python benchmarks/macro/run.py --list
@@ -20,15 +20,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import machine
 import report
 from origin import SIZES, Origin, path_of, pinned, require
 from scenarios import CLIENTS, SCENARIOS, SUBJECT, Client, Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -250,6 +252,8 @@ def participants(scenario: Scenario, settings: Settings) -> list[str]:
         return scenario.clients()
     able = replace(scenario, extras=tuple(CLIENTS), without={}).clients()
     wanted = {scenario.floor if name == "floor" else name for name in settings.clients}
+    if "floor" in settings.clients:
+        wanted |= {name for name in scenario.extras if CLIENTS[name].floor}
     return [name for name in able if name in wanted]
 
 

@@ -44,7 +44,7 @@ CLIENTS: dict[str, Client] = {
     "floor-pooled": Client("floor", ASYNC, driver_class="AsyncPooled", floor=True, extra=True),
     "floor-body": Client("floor", ASYNC, driver_class="AsyncBody", floor=True, extra=True),
     "h2load": Client("h2load", BOTH, BOTH, floor=True),
-    "stdlib": Client("nothing", ASYNC, imports=("asyncio", "ssl", "socket"), floor=True, extra=True),
+    "stdlib": Client("nothing", NEITHER, imports=("asyncio", "ssl", "socket"), floor=True, extra=True),
     "hyperhttp": Client("hyperhttp_", BOTH, BOTH, imports=("hyperhttp",), streams=True),
     "hyperhttp-sized": Client("hyperhttp_", ASYNC, ASYNC, driver_class="AsyncSized", extra=True),
     "aiohttp": Client("aiohttp_", ASYNC, imports=("aiohttp",), streams=True),
@@ -127,7 +127,7 @@ UVLOOP = (Goal(0.4, "floor"), Goal(1.5, "pyreqwest"))
 # The floor only counts bytes; one that hands the body over, as every client must, is `floor-body`.
 LARGE = (Goal(0.8, "floor"), Goal(0.8, "floor-body"), Goal(1.0, "aiohttp"))
 H2_LARGE = (Goal(0.8, "pyreqwest"), Goal(8.0, "httpx2"))
-SLOW_POOL = {name: "its pool takes minutes over waiters in the thousands" for name in ("httpx", "httpx2")}
+SLOW_POOL = dict.fromkeys(("httpx", "httpx2"), "its pool takes minutes over waiters in the thousands")
 
 SCENARIOS: dict[str, Scenario] = {
     each.name: each

@@ -8,6 +8,9 @@ from time import perf_counter_ns
 
 NEXT = 20  # clients made after the first; the median of them is recorded
 
+# What a plain request does not need.
+HEAVY = {"h2", "hpack", "brotli", "zstandard", "pluggy", "idna", "email", "multiprocessing"}
+
 
 def main(module, imports):
     """Measure, and print one record in JSON as the last line."""
@@ -19,10 +22,7 @@ def main(module, imports):
     record = {
         "import_ms": imported / 1e6,
         "modules": len(sys.modules) - modules,
-        # Heavy ones that a plain request does not need.
-        "loaded": sorted(
-            {"h2", "hpack", "brotli", "zstandard", "pluggy", "idna", "email"} & set(sys.modules)
-        ),
+        "loaded": sorted(HEAVY & set(sys.modules)),
     }
 
     import importlib

@@ -26,6 +26,25 @@ HIGH_WATER: Final = 262_144
 _LARGE: Final = 65_536
 
 
+#: Freed blocks up to this size stay with the process for a while.
+_KEPT: Final = 16_777_216
+
+_keeps_memory = False
+
+
+def _keep_memory() -> None:
+    """Let the C library reuse the memory of large contents instead of returning it to the system each time.
+
+    glibc maps a large block, unmaps it when it is freed, and raises the size from which it does so to that of the largest
+    block freed so far. One block that is never touched teaches it that 1 MiB is not large: without it each content is
+    written to fresh pages, and faulting them in costs more than the transfer (benchmarks/README.md, "Large bodies").
+    """
+    global _keeps_memory
+    if not _keeps_memory:
+        _keeps_memory = True
+        bytes(_KEPT)
+
+
 class ContentSource(Protocol):
     """What a content stream needs from its connection."""
 
@@ -185,6 +204,7 @@ class ContentStream:
         source = self._source
         if source is None:
             return None
+        _keep_memory()
         # A BytesIO that was made as long as it gets gives its bytes away without copying them.
         buffer = BytesIO()
         buffer.seek(length - 1)

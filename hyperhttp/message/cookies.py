@@ -182,7 +182,7 @@ class Cookies(MutableMapping[str, str]):
         given = own.decode("latin-1") if isinstance(own, bytes) else wire_of(own)
         return f"{given}; {line}" if line else given
 
-    def get(  # type: ignore[override]  # the name alone is positional
+    def get(
         self, name: str, default: Any = None, *, domain: str | None = None, path: str | None = None
     ) -> Any:
         """The value set last for a name, or `default`; `domain` and `path` narrow the choice."""
@@ -209,7 +209,7 @@ class Cookies(MutableMapping[str, str]):
         for cookie in self._live(domain, path):
             self._remove(cookie)
 
-    def update(self, cookies: CookieTypes = (), /, **named: str) -> None:
+    def update(self, cookies: CookieTypes = (), /, **named: str) -> None:  # type: ignore[override]  # wider
         """Set cookies from a mapping, from pairs, or from another jar with all their attributes."""
         now = time.time()
         if isinstance(cookies, Cookies):
@@ -442,7 +442,7 @@ def _domains_of(host: str) -> list[str]:
 
 
 def _choose(cookies: list[Cookie], path: str, names: frozenset[str] = frozenset()) -> list[Cookie]:
-    """Those for a path without those of some names; what a host has set hides what is meant for every host."""
+    """Those for a path without some names; what a host has set hides what is for every host."""
     chosen = [each for each in cookies if path_matches(path, each.path) and each.name not in names]
     set_by_host = {cookie.name for cookie in chosen if cookie.domain}
     return [cookie for cookie in chosen if cookie.domain or cookie.name not in set_by_host]

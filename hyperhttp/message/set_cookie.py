@@ -136,7 +136,7 @@ def make_pair(name: str, value: str) -> str:
         LocalProtocolError: one of them may not be sent, or they are too long.
         TypeError: one of them is not str.
     """
-    if not isinstance(name, str) or not isinstance(value, str):
+    if not all(isinstance(text, str) for text in (name, value)):
         raise TypeError(f"name and value of a cookie must be str: {name!r} is given {type(value).__name__}")
     if not name or name != name.strip() or _NOT_IN_NAME(name):
         raise LocalProtocolError(

@@ -87,6 +87,8 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _LONGEST_MARK: Final = 4
+# What these are without a mark (Encoding Standard, Section 4.2); Python's own decoders would refuse.
+_UNMARKED: Final = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}
 _MARK_STARTS: Final = frozenset({0x00, 0xEF, 0xFE, 0xFF})
 
 
@@ -121,7 +123,10 @@ def find_charset(label: str) -> str | None:
         return None
     name = re.sub(r"[^0-9a-z]+", "_", label.lower())
     name = _MORE_ALIASES.get(name) or aliases.get(name, name)
-    return codecs.lookup(name).name if name in _TEXT_CODECS else None
+    if name not in _TEXT_CODECS:
+        return None
+    encoding = codecs.lookup(name).name
+    return _UNMARKED.get(encoding, encoding)
 
 
 def decode_text(data: bytes, encoding: str = DEFAULT_CHARSET, errors: str = "replace") -> str:
@@ -130,9 +135,8 @@ def decode_text(data: bytes, encoding: str = DEFAULT_CHARSET, errors: str = "rep
     Raises:
         LookupError: there is no such encoding.
     """
-    if data and data[0] in _MARK_STARTS:
-        encoding = _marked_encoding(data) or encoding
-    return data.decode(encoding, errors)
+    marked = _marked_encoding(data) if data and data[0] in _MARK_STARTS else None
+    return data.decode(marked or _UNMARKED.get(encoding, encoding), errors)
 
 
 def decode_json_text(data: bytes) -> str:
@@ -172,7 +176,8 @@ class TextDecoder:
 
     def __init__(self, encoding: str = DEFAULT_CHARSET, errors: str = "replace") -> None:
         self._errors = errors
-        self._decoder = codecs.getincrementaldecoder(encoding)(errors)
+        name = codecs.lookup(encoding).name
+        self._decoder = codecs.getincrementaldecoder(_UNMARKED.get(name, name))(errors)
         self._held: bytes | None = b""  # the first bytes, while they may be a byte order mark
 
     def decode(self, data: bytes) -> str:
@@ -202,8 +207,8 @@ class LineSplitter:
     r"""Splits text that arrives in pieces into lines, at ``\n``, ``\r\n`` and ``\r`` and nowhere else.
 
     These are the universal newlines of Python's text mode; ``str.splitlines`` would split at others too.
-    Lines come without their ends. A lone ``\r`` at the end of a piece ends its line at once; the ``\n`` that may
-    follow is then skipped.
+    Lines come without their ends. A lone ``\r`` at the end of a piece ends its line at once; the ``\n`` that
+    may follow is then skipped.
 
     Args:
         max_length: Characters a line may have, None for no limit.

@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DIRECT",
-    "HOOK_PREFIX",
     "HYPERHTTP_PLUGIN_API",
-    "PROJECT",
     "Auth",
     "Challenge",
     "ConnectionEvent",

@@ -19,7 +19,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from hyperhttp._version import __version__
@@ -95,7 +95,7 @@ class _Source:
 
     name: str
     load: Callable[[], object]
-    remedy: str = field(compare=False)
+    remedy: str
     distribution: str = ""
     version: str = ""
 
@@ -216,9 +216,7 @@ class PluginManager:
             return [source for source in self._found() if not self._disabled_by(source)]
         selected: list[_Source] = []
         for each in chosen:
-            for source in self._named(each) if isinstance(each, str) else [_source_of_object(each)]:
-                if source not in selected:
-                    selected.append(source)
+            selected += self._named(each) if isinstance(each, str) else [_source_of_object(each)]
         return selected
 
     def _named(self, name: str) -> list[_Source]:

@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import socket
-import ssl
 from collections import deque
+from typing import TYPE_CHECKING
 
 from drivers import Driver, Target
+
+if TYPE_CHECKING:
+    import ssl
 
 
 def request_of(target: Target) -> bytes:

@@ -8,10 +8,14 @@ import subprocess
 import tempfile
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
+
+from meter import cpu_time_of, figures, percentiles
 
 from drivers import Driver, Target, Unexpected
-from load import Plan, Record
-from meter import cpu_time_of, figures, percentiles
+
+if TYPE_CHECKING:
+    from load import Plan, Record
 
 # 16 MiB windows: the default of 64 KiB would measure WINDOW_UPDATE frames.
 WINDOWS = ("-w", "24", "-W", "24")

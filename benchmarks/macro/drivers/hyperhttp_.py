@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hyperhttp
-
 from drivers import CHUNK, Driver, check
 
 DEFAULT_CONNECTIONS = 100  # Client(max_connections=...)

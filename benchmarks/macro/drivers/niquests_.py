@@ -1,4 +1,4 @@
-"""niquests: one session. Not `multiplexed=True`: its promises are slower here, on HTTP/2 too, by 10 to 20 %."""
+"""niquests: one session. Not `multiplexed=True`, which is 10 to 20 % slower here, on HTTP/2 too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""wreq (Rust, the successor of rnet): one client. It has no cap on connections, so wide loads wait on a semaphore."""
+"""wreq (Rust, after rnet): one client. It has no cap on connections, so wide loads wait on a semaphore."""
 
 from __future__ import annotations
 

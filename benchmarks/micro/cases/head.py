@@ -22,11 +22,8 @@ LINES = (
     b"Accept-Ranges: bytes",
 )
 BODY = b"x" * 200
-CHUNKED = (
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-    + (b"400\r\n" + b"y" * 1024 + b"\r\n") * 64
-    + b"0\r\n\r\n"
-)
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNKED += (b"400\r\n" + b"y" * 1024 + b"\r\n") * 64 + b"0\r\n\r\n"
 
 
 def head(number: int) -> bytes:

@@ -31,7 +31,7 @@ TARGET = (b"GET", b"https", b"127.0.0.1:8443", b"/small/200B")
 
 
 def literal_block(fields):
-    """As nginx sends it: names by index, values Huffman-coded where that is shorter, nothing to be remembered."""
+    """As nginx sends it: names by index, values Huffman-coded where shorter, nothing to be remembered."""
     from hpack.huffman import HuffmanEncoder
     from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
 
