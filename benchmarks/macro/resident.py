@@ -9,7 +9,7 @@ import gc
 from pathlib import Path
 
 from drivers import Driver, Target, Unexpected
-from load import Plan, Record, memory_record
+from load import Plan, Record, check_protocol, memory_record
 from meter import Meter, memory
 
 
@@ -23,7 +23,7 @@ async def idle(driver_class: type[Driver], target: Target, plan: Plan, server: i
     await driver.open()
     try:
         if driver.probes:  # loads what is loaded late
-            await driver.one(target.base + "/small/200B")
+            check_protocol(await driver.one(target.base + "/protocol"), target)
         settle()
         before = memory("VmRSS")
         lengths = await asyncio.gather(*(driver.one(target.url) for _ in range(target.concurrency)))
@@ -48,7 +48,7 @@ async def download(driver_class: type[Driver], target: Target, plan: Plan, serve
     await driver.open()
     try:
         if driver.probes:
-            await driver.one(target.base + "/small/200B")
+            check_protocol(await driver.one(target.base + "/protocol"), target)
         before = memory("VmRSS")
         meter = Meter(server)
         meter.start()
@@ -64,7 +64,7 @@ def download_blocking(driver_class: type[Driver], target: Target, plan: Plan, se
     driver.open()
     try:
         if driver.probes:
-            driver.one(target.base + "/small/200B")
+            check_protocol(driver.one(target.base + "/protocol"), target)
         before = memory("VmRSS")
         meter = Meter(server)
         meter.start()

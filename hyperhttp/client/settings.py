@@ -14,7 +14,6 @@ from hyperhttp.message.cookies import Cookies
 from hyperhttp.message.headers import Headers, check_value
 from hyperhttp.message.url import URL
 from hyperhttp.network.tls import TLSOptions
-from hyperhttp.plugins.manager import compile_plugins
 from hyperhttp.pool.proxies import ProxyMap
 
 if TYPE_CHECKING:
@@ -42,6 +41,9 @@ class Settings:
     """What a client was told, in the form its requests need it."""
 
     def __init__(self, options: ClientOptions) -> None:
+        # Here and not above: the machinery of plugins is for those who make a client.
+        from hyperhttp.plugins.manager import compile_plugins
+
         check_names(options, CLIENT_OPTIONS, "a client")
         get: Callable[..., Any] = options.get
         self.given = options

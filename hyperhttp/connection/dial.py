@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from hyperhttp.connection.http1 import HTTP1Connection
+from hyperhttp.connection.http2 import HTTP2Connection
 from hyperhttp.connection.tunnel import pass_through
 from hyperhttp.exceptions import ConnectError, ConnectTimeout
 from hyperhttp.network.addresses import order_addresses, parse_ip_literal
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Dialer"]
 
-_HTTP1: Final = ("http/1.1",)
+#: What is offered by ALPN (RFC 7301), by what a route may speak.
+_OFFERS: Final[dict[bool | str, tuple[str, ...]]] = {
+    True: ("h2", "http/1.1"),
+    False: ("http/1.1",),
+    "prior-knowledge": ("h2",),
+}
 
 
 class Dialer:
@@ -51,7 +57,9 @@ class Dialer:
         self._policy = policy
         self._connectors = connectors or {}
 
-    async def dial(self, lane: Any, release: Callable[[Any], None], deadline: float) -> HTTP1Connection:
+    async def dial(
+        self, lane: Any, release: Callable[[Any], None], deadline: float
+    ) -> HTTP1Connection | HTTP2Connection:
         """A connection for the lane's route.
 
         Args:
@@ -71,16 +79,18 @@ class Dialer:
             return ConnectTimeout(msg, host=route.host, port=route.port, phase="connect", elapsed=elapsed)
 
         channel = await self.network.within(deadline, self._open(route), expired)
+        if channel.alpn == "h2" or route.http2 == "prior-knowledge":
+            return HTTP2Connection(channel, self.network, lane, release)
         return HTTP1Connection(channel, self.network, lane, release)
 
     async def _open(self, route: Route) -> Channel:
         if route.uds is not None:
-            context = await self._context(route.tls)
+            context = await self._context(route.tls, route.http2)
             name = server_name(route.host) if context is not None else None
             return await self.network.connect_unix(route.uds, tls=context, server_name=name)
         if route.proxy is not None:
             return await self._open_through_proxy(route)
-        context = await self._context(route.tls)
+        context = await self._context(route.tls, route.http2)
         return await self._connect(route.host, route.port, context, route.local_address)
 
     async def _open_through_proxy(self, route: Route) -> Channel:
@@ -94,7 +104,7 @@ class Dialer:
                 if connector.resolves_locally:
                     host = (await self._resolve(host, route.port))[0].host
                 await pass_through(channel, connector.handshake(proxy.url, host, route.port))
-            origin = await self._context(route.tls)
+            origin = await self._context(route.tls, route.http2)
             if origin is not None:
                 await channel.start_tls(origin, server_name(route.host))
         except BaseException:
@@ -129,11 +139,14 @@ class Dialer:
             addresses = self._policy.permitted(addresses, host)
         return order_addresses(addresses) if len(addresses) > 1 else addresses
 
-    async def _context(self, tls: Any) -> SSLContext | None:
+    async def _context(self, tls: Any, http2: bool | str = False) -> SSLContext | None:
         """The TLS context of a route; the first of its kind is built off the event loop."""
         if tls is None:
             return None
+        offer = _OFFERS[http2]
         if isinstance(tls, TLSOptions):
-            context = cached_context(tls, _HTTP1)
-            return context if context is not None else await self.network.call(ssl_context, tls, _HTTP1)
-        return cast("SSLContext", tls)
+            context = cached_context(tls, offer)
+            return context if context is not None else await self.network.call(ssl_context, tls, offer)
+        context = cast("SSLContext", tls)
+        context.set_alpn_protocols(list(offer))  # the caller's own: what is offered is ours to say
+        return context

@@ -111,6 +111,8 @@ class ContentStream:
         self._size += size
         self.received += size
         if self._collecting:
+            if self._source is not None:
+                self._source.content_taken(size, resume=False)  # or a window would close before all is there
             return self._limit is not None and self._size > self._limit
         if self._size > HIGH_WATER and not self._paused and self._source is not None:
             self._paused = True

@@ -16,20 +16,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 from hyperhttp.exceptions import DecodingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 __all__ = [
     "DEFLATE",
     "GZIP",
-    "MAX_CODINGS",
-    "MAX_RATIO",
-    "PIECE_SIZE",
-    "RATIO_FLOOR",
     "CodingChain",
     "ContentCoding",
     "Decoder",
-    "DeflateDecoder",
-    "GzipDecoder",
     "accept_encoding",
     "coding_table",
     "decode_all",
@@ -118,7 +112,7 @@ class _Inflating:
     @property
     def pending(self) -> bool:
         """Whether more output may be had without new input."""
-        return self._full or self._position < len(self._data)
+        return self._full or bool(self._data)
 
     def decode(self, data: bytes, max_length: int) -> bytes:
         """Feed `data` and give at most `max_length` decoded bytes.
@@ -129,10 +123,10 @@ class _Inflating:
         if max_length < 1:
             raise ValueError("max_length must be at least 1")  # zlib takes 0 for "without limit"
         if data:
-            self._data = self._data[self._position :] + data if self.pending else data
+            self._data = self._data[self._position :] + data if self._data else data
             self._position = 0
         output = self._step(max_length)
-        if len(output) == max_length or not self.pending:
+        if len(output) == max_length or not (self._data or self._full):
             return output
         pieces = [output]
         room = max_length - len(output)
@@ -287,14 +281,14 @@ class CodingChain:
 
     def __init__(
         self,
-        codings: Iterable[ContentCoding],
+        codings: Sequence[ContentCoding],
         *,
         max_ratio: float | None = MAX_RATIO,
         ratio_floor: int = RATIO_FLOOR,
         piece_size: int = PIECE_SIZE,
     ) -> None:
-        self._decoders = [coding.decoder() for coding in codings][::-1]
-        self._made = [0] * len(self._decoders)  # bytes out of each decoder
+        self._decoders = [coding.decoder() for coding in reversed(codings)]
+        self._made = [0] * len(codings)  # bytes out of each decoder
         self._input: bytes = b""
         self._received = 0
         self._max_ratio = max_ratio
@@ -304,7 +298,7 @@ class CodingChain:
     @classmethod
     def for_response(
         cls,
-        encodings: Iterable[str],
+        encodings: Sequence[str],
         codings: Mapping[str, ContentCoding],
         *,
         max_ratio: float | None = MAX_RATIO,
@@ -325,6 +319,9 @@ class CodingChain:
         Raises:
             DecodingError: more than `MAX_CODINGS` codings are listed.
         """
+        coding = codings.get(encodings[0]) if len(encodings) == 1 else None
+        if coding is not None:  # nearly every time
+            return cls((coding,), max_ratio=max_ratio, ratio_floor=ratio_floor, piece_size=piece_size)
         names = [
             name for value in encodings for part in value.split(",") if (name := part.strip(" \t").lower())
         ]
@@ -345,7 +342,8 @@ class CodingChain:
         Raises:
             DecodingError: while iterating, when the content does not follow its coding or passes the ratio.
         """
-        self._feed(data)
+        self._received += len(data)
+        self._input = self._input + data if self._input else data
         return _Pieces(self)
 
     def finish(self) -> None:
@@ -361,10 +359,6 @@ class CodingChain:
         for place, decoder in enumerate(self._decoders):
             if place == 0 or self._made[place - 1]:
                 decoder.finish()
-
-    def _feed(self, data: bytes) -> None:
-        self._received += len(data)
-        self._input = self._input + data if self._input else data
 
     def _pull(self, place: int, max_length: int) -> bytes:
         """The next output of a decoder, fed from the one before it; ``b""`` when more has to be received."""
@@ -425,32 +419,53 @@ class _Pieces:
         return piece
 
 
-def decode_all(chain: CodingChain, data: bytes, max_size: int | None = None) -> bytes:
+def decode_all(chain: CodingChain | None, data: bytes, max_size: int | None = None) -> bytes:
     """Decode content that has arrived whole; one call of zlib for plain gzip.
 
     Args:
-        chain: A chain nothing was fed to yet.
+        chain: A chain nothing was fed to yet; None when there is nothing to decode.
         data: The encoded content.
         max_size: Most bytes it may decode to; None for no limit but the chain's ratio.
 
     Raises:
         DecodingError: the content does not follow its coding, ends early, or passes a limit.
     """
-    chain._feed(data)
-    limits = [limit for limit in (max_size, chain._allowance()) if limit is not None]
-    # One byte more than allowed is asked for, so that passing the limit shows.
-    room = min(limits, default=_NO_LIMIT) + 1
+    if chain is None:
+        _check_size(len(data), max_size)
+        return data
+    if not data:
+        return b""
+    chain._received = len(data)
     pieces: list[bytes] = []
-    size = 0
-    while piece := chain._pull(len(chain._decoders) - 1, room):
+    if len(chain._decoders) == 1:
+        decoder = chain._decoders[0]
+        allowance = chain._allowance()
+        limit = min(
+            _NO_LIMIT if max_size is None else max_size, _NO_LIMIT if allowance is None else allowance
+        )
+        # One byte more than allowed is asked for, so that passing the limit shows.
+        output = decoder.decode(data, limit + 1)
+        if len(output) <= limit and not decoder.pending:
+            decoder.finish()
+            return output
+        chain._count(0, len(output))
+        pieces.append(output)
+    else:
+        chain._input = data
+    size = sum(map(len, pieces))
+    _check_size(size, max_size)
+    for piece in _Pieces(chain):
         pieces.append(piece)
         size += len(piece)
-        if max_size is not None and size > max_size:
-            message = f"the content decodes to more than the {max_size} bytes allowed"
-            raise DecodingError(message, limit=max_size)
-        room = max(room - len(piece), 1)
+        _check_size(size, max_size)
     chain.finish()
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return b"".join(pieces)
+
+
+def _check_size(size: int, max_size: int | None) -> None:
+    if max_size is not None and size > max_size:
+        message = f"the content has more than the {max_size} bytes that may be kept in memory"
+        raise DecodingError(message, limit=max_size)
 
 
 def accept_encoding(codings: Mapping[str, ContentCoding]) -> str:

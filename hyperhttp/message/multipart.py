@@ -124,7 +124,7 @@ class MultipartEncoder(Source):
         self._chunk_size = chunk_size
         self._place = self._offset = 0
         rendered = [_part(name, part, chunk_size) for name, part in form_pairs(parts, repeating=list)]
-        rendered += [_part(name, form_value(value), chunk_size) for name, value in form_pairs(fields)]
+        rendered += [_field_part(name, value) for name, value in form_pairs(fields)]
         rendered += [_file_part(name, part, chunk_size) for name, part in form_pairs(files, repeating=list)]
         self._segments = _segments(rendered, boundary.encode())
         sources = [segment for segment in self._segments if isinstance(segment, Source)]
@@ -235,9 +235,13 @@ def form_value(value: Any) -> str | bytes:
 
 def _part(name: str, part: Any, chunk_size: int) -> tuple[bytes, bytes | Source]:
     """Header and content of a part; a str is text."""
-    if isinstance(part, str | int | float):
-        return _head(name, "", None, None), source_of(form_value(part))
-    return _file_part(name, part, chunk_size)
+    is_field = isinstance(part, str | int | float)
+    return _field_part(name, part) if is_field else _file_part(name, part, chunk_size)
+
+
+def _field_part(name: str, value: Any) -> tuple[bytes, bytes | Source]:
+    """Header and content of a form field: text, or bytes that are text."""
+    return _head(name, "", None, None), source_of(form_value(value))
 
 
 def _file_part(name: str, part: Any, chunk_size: int) -> tuple[bytes, bytes | Source]:

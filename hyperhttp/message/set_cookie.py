@@ -336,9 +336,9 @@ def wire_of(text: str) -> str:
 def is_public_suffix(domain: str) -> bool:
     """Whether anybody can register names below a domain, as below ``com``, ``co.uk`` and ``github.io``.
 
-    Asks the Public Suffix List that the package publicsuffixlist carries. For one domain only three of its
-    lines matter: the domain itself, a wildcard for its parent, and an exception. They are searched in the
-    text, which takes less than a millisecond and is remembered; parsing it would take a hundred.
+    Asks the Public Suffix List that the package publicsuffixlist carries. For one domain only four of its
+    lines matter: the domain itself, a wildcard below it or below its parent, and an exception. They are
+    searched in the text, which takes less than a millisecond and is remembered; parsing it takes a hundred.
     """
     known = _suffixes.get(domain)
     if known is None:
@@ -361,7 +361,7 @@ def _look_up_suffix(domain: str) -> bool:
     if not lines:
         return len(parent) == 2 and label in _COMMON_SUFFIXES
     name, above = _unicode_labels(f"{label}.{parent}"), _unicode_labels(parent)
-    if b"\n%b\n" % name in lines:
+    if b"\n%b\n" % name in lines or b"\n*.%b\n" % name in lines:
         return True
     return b"\n*.%b\n" % above in lines and b"\n!%b\n" % name not in lines
 

@@ -84,6 +84,7 @@ class AioChannel(asyncio.Protocol):
         "data_received",
         "new_wait",
         "peer",
+        "soon",
         "write",
         "write_paused",
     )
@@ -103,6 +104,7 @@ class AioChannel(asyncio.Protocol):
         self.data_received: Callable[[bytes], None] = self._early.append  # type: ignore[assignment]  # a slot, on purpose
         self.write: Callable[[bytes | bytearray | memoryview], None] = _not_connected
         self.new_wait: Callable[[], Wait] = network.loop.create_future
+        self.soon: Callable[[Callable[[], None]], object] = network.loop.call_soon
 
     # -- what asyncio calls -------------------------------------------------------------------------------------------
 
@@ -186,6 +188,8 @@ class AioChannel(asyncio.Protocol):
         """Close in order: what was written is sent first."""
         if self._transport is not None and not self.closed:
             self.closed = True
+            self._receiver = None  # closing TLS reads what is left, and nobody wants to hear of it
+            self.data_received = _ignore
             self._transport.close()
 
     def abort(self) -> None:
@@ -568,6 +572,10 @@ def _refused(name: str, addresses: Sequence[Address], errors: list[OSError]) -> 
 
 def _seconds_until(deadline: float) -> float | None:
     return None if deadline == NEVER else max(0.0, deadline - time.monotonic())
+
+
+def _ignore(_data: bytes) -> None:
+    """Bytes after the end."""
 
 
 def _not_connected(_data: bytes | bytearray | memoryview) -> None:

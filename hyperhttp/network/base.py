@@ -116,6 +116,9 @@ class Channel(Protocol):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send bytes: on asyncio they are buffered, on blocking sockets this returns when the system has them."""
 
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Call back at the end of this turn of the loop; at once where there is no loop."""
+
     def new_wait(self) -> Wait:
         """Something to await until a callback of the receiver sets it."""
 

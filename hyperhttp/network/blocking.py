@@ -118,6 +118,10 @@ class BlockingChannel:
         """Feed `receiver` from now on."""
         self._receiver = receiver
 
+    def soon(self, callback: Callable[[], None]) -> None:
+        """There is no loop: now."""
+        callback()
+
     def new_wait(self) -> Wait:
         """A wait on this channel."""
         return BlockingWait(self)

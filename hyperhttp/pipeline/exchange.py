@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from hyperhttp.connection.http2 import HTTP2Exchange, UnansweredError
 from hyperhttp.exceptions import (
     HyperHTTPError,
     LocalProtocolError,
@@ -22,7 +23,7 @@ from hyperhttp.protocol.events import CONTENT_ENCODING, SET_COOKIE
 from hyperhttp.protocol.http1.writer import write_fields, write_request_line
 
 if TYPE_CHECKING:
-    from hyperhttp.connection.http1 import HTTP1Connection
+    from hyperhttp.pool.pool import Connection
     from hyperhttp.connection.stream import ContentStream
     from hyperhttp.message.headers import Headers
     from hyperhttp.message.request import Request
@@ -35,6 +36,9 @@ __all__ = ["exchange", "render_head"]
 
 #: In-memory content up to this size travels in the same write as the head.
 _JOIN = 65_536
+
+#: Times a request is sent again that servers have said they did not process.
+_MAX_REFUSALS = 5
 
 _now = time.monotonic
 _blank = object.__new__
@@ -56,10 +60,16 @@ async def exchange(call: Call) -> Response:
     connection = pool.take(lane, call.now)
     if connection is None:
         connection = await _acquire(call)
+    tries = 0
     while True:
         started = call.now
-        connection.owner = call
         try:
+            if connection.multiplexed:
+                head, content, at = await HTTP2Exchange(connection, call.timeout, call.total_at, started).run(
+                    request
+                )
+                break
+            connection.owner = call
             if request.content is None:
                 head, content, at = await connection.send(
                     request.method, data, call.timeout, call.total_at, started
@@ -70,11 +80,10 @@ async def exchange(call: Call) -> Response:
         except BaseException as error:
             if connection.owner is call:
                 connection.abort()  # failed, cancelled or interrupted: whatever is still ours is closed
-            if connection.uses <= 1 or not _is_stale(error, connection, request):
-                if isinstance(error, HyperHTTPError) and error.request is None:
-                    error.request = request
-                raise
-        connection = await _acquire(call, fresh=True)
+            tries += 1
+            if not _may_resend(error, connection, request, tries):
+                raise _final(error, request) from error.__cause__
+        connection = await _acquire(call, fresh=not connection.multiplexed)
     response: Response = _blank(Response)
     response.status_code = head.status_code
     response.reason = head.reason
@@ -160,7 +169,7 @@ def check_framing(headers: Headers, request: Request) -> None:
         raise LocalProtocolError(msg)
 
 
-async def _acquire(call: Call, *, fresh: bool = False) -> HTTP1Connection:
+async def _acquire(call: Call, *, fresh: bool = False) -> Connection:
     pool = call.pool
     timeout = call.timeout
     lane = pool.lane(call.route)
@@ -175,7 +184,7 @@ async def _acquire(call: Call, *, fresh: bool = False) -> HTTP1Connection:
     return connection
 
 
-async def _send_content(connection: HTTP1Connection, call: Call, data: bytes) -> _Answer:
+async def _send_content(connection: Connection, call: Call, data: bytes) -> _Answer:
     """Send a request with content; what is small and in memory travels with the head."""
     request = call.request
     content = request.content
@@ -191,12 +200,27 @@ async def _send_content(connection: HTTP1Connection, call: Call, data: bytes) ->
     return answer
 
 
-def _is_stale(error: BaseException, connection: HTTP1Connection, request: Request) -> bool:
-    """The server had closed the kept-alive connection before it saw the request, and sending again is safe."""
-    if connection.began or not isinstance(error, (ReadError, WriteError, RemoteProtocolError)):
-        return False
+def _may_resend(error: BaseException, connection: Connection, request: Request, tries: int) -> bool:
+    """Nothing of a response had come, and sending again is safe."""
     content = request.content
-    return request.is_idempotent and (content is None or content.can_send)
+    if content is not None and not content.can_send:
+        return False
+    if isinstance(error, UnansweredError):
+        if error.surely_unprocessed:
+            return tries <= _MAX_REFUSALS
+    elif connection.began or not isinstance(error, (ReadError, WriteError, RemoteProtocolError)):
+        return False
+    # On a connection that has served others before, the likeliest cause is that the server had closed it already.
+    return tries == 1 and connection.uses > 1 and request.is_idempotent
+
+
+def _final(error: BaseException, request: Request) -> BaseException:
+    """What the caller gets to see."""
+    if isinstance(error, UnansweredError):
+        error = error.error
+    if isinstance(error, HyperHTTPError) and error.request is None:
+        error.request = request
+    return error
 
 
 async def _load(response: Response) -> None:

@@ -17,11 +17,13 @@ from hyperhttp.network.base import NEVER
 
 if TYPE_CHECKING:
     from hyperhttp.config import Limits
-    from hyperhttp.connection.http1 import HTTP1Connection as Connection
     from hyperhttp.connection.route import Route
     from hyperhttp.network.base import Network, Wait
 
-__all__ = ["ConnectionPool", "Lane"]
+__all__ = ["Connection", "ConnectionPool", "Lane"]
+
+#: An `HTTP1Connection` or an `HTTP2Connection`. What differs between them is asked by `multiplexed`.
+Connection = Any
 
 IN_USE: Final = 0
 IDLE: Final = 1
@@ -29,6 +31,10 @@ GONE: Final = 2
 
 #: Waiters that gave up are left in the line until they reach its head, or until this many and half of it are dead.
 _DEAD_WAITERS: Final = 64
+
+#: Seconds that idle connections beyond the number to keep may be taken again. With more requests at a time than connections
+#: to keep, closing them at once would open and close connections all the time.
+_SURPLUS_EXPIRY: Final = 1.0
 
 _now = time.monotonic
 
@@ -43,7 +49,7 @@ class Dialer(Protocol):
 class Lane:
     """What the pool knows of one route."""
 
-    __slots__ = ("idle", "name", "route", "total", "waiters")
+    __slots__ = ("dialing", "idle", "is_multiplexed", "name", "route", "shared", "total", "waiters")
 
     def __init__(self, route: Route) -> None:
         self.route = route
@@ -51,6 +57,13 @@ class Lane:
         self.idle: list[Connection] = []
         self.total = 0  # idle, in use and being opened
         self.waiters: deque[_Waiter] = deque()
+        self.shared: list[Connection] = []  # multiplexed connections in use
+        self.dialing = 0
+        # Whether its connections serve many requests at once; None until the first handshake has decided. Until then, and where
+        # it is so, one connection is opened at a time: a burst needs one handshake, not a hundred.
+        self.is_multiplexed: bool | None = (
+            None if route.http2 and (route.tls is not None or route.http2 is not True) else False
+        )
 
 
 class _Waiter:
@@ -109,6 +122,11 @@ class ConnectionPool:
 
     def take(self, lane: Lane, now: float) -> Connection | None:
         """An idle connection that can be used, at once; None if there is none."""
+        if lane.shared:
+            for connection in lane.shared:
+                if connection.has_room() and now < connection.retire_at:
+                    connection.in_use += 1
+                    return connection
         idle = lane.idle
         while idle:
             connection = idle.pop()
@@ -116,6 +134,12 @@ class ConnectionPool:
                 del self._idle_lanes[lane]
             connection.place = IN_USE
             if connection.expires_at > now and connection.channel.is_alive():
+                if connection.multiplexed:
+                    if not connection.has_room():
+                        self._retire(connection)
+                        continue
+                    connection.in_use += 1
+                    lane.shared.append(connection)
                 return connection
             self._retire(connection)
         return None
@@ -139,8 +163,8 @@ class ConnectionPool:
             given = self._admit(lane, timeout, total_at)
             if isinstance(given, _Waiter):
                 given = await self._wait_for(given)
-                if given is not None and not given.channel.is_alive():
-                    self._retire(given)
+                if given is not None and not (given.place == IN_USE and given.channel.is_alive()):
+                    self._return(given)
                     continue
             return (
                 given
@@ -182,12 +206,13 @@ class ConnectionPool:
 
     def _reserve(self, lane: Lane) -> bool:
         """Take the right to open a connection, closing somebody's idle one if that makes room."""
-        if lane.total >= self._max_per_lane or self._first(lane.waiters) is not None:
+        if not self._may_open(lane) or self._first(lane.waiters) is not None:
             return False
         if self._total >= self._max and not self._evict():
             return False
         self._total += 1
         lane.total += 1
+        lane.dialing += 1
         return True
 
     async def _open(self, lane: Lane, connect_timeout: float | None, total_at: float) -> Connection:
@@ -195,13 +220,40 @@ class ConnectionPool:
         try:
             connection = await self._dialer.dial(lane, self.release, deadline)
         except BaseException:
-            self._freed(lane)
+            self._dial_failed(lane)
             raise
         connection.retire_at = connection.made_at + self._max_age
         if self.closed:
+            lane.dialing -= 1
             self._retire(connection)
             raise ClientClosed
+        self._dialed(lane, connection)
         return connection
+
+    def _dial_failed(self, lane: Lane) -> None:
+        """Let the next one try."""
+        lane.dialing -= 1
+        self._freed(lane)
+
+    def _dialed(self, lane: Lane, connection: Connection) -> None:
+        """A connection is open; those who waited to see what it speaks go on."""
+        lane.dialing -= 1
+        lane.is_multiplexed = connection.multiplexed
+        if connection.multiplexed:
+            connection.in_use += 1
+            lane.shared.append(connection)
+            self._share(connection)
+        if self._waiting:
+            while self._grant(lane):
+                pass
+
+    def _share(self, connection: Connection) -> None:
+        """Let waiters of its lane have the room of a multiplexed connection."""
+        lane = connection.lane
+        while connection.has_room() and (waiter := self._first(lane.waiters)) is not None:
+            self._pop(waiter)
+            connection.in_use += 1
+            waiter.wait.set_result(connection)
 
     def _evict(self) -> bool:
         """Close the idle connection that has been idle for longest."""
@@ -222,6 +274,8 @@ class ConnectionPool:
         """An exchange ended, or the connection did. May be called again for a connection that is gone."""
         place = connection.place
         lane = connection.lane
+        if connection.multiplexed and self._release_shared(connection, lane):
+            return
         if not connection.reusable or self.closed or connection.read_at >= connection.retire_at:
             if place == GONE:
                 return
@@ -234,16 +288,38 @@ class ConnectionPool:
         if self._waiting and self._hand_over(connection, lane):
             return
         idle = lane.idle
+        expiry = self._expiry
         if len(idle) >= self._max_idle:
-            self._retire(connection)
-            return
-        connection.expires_at = expires_at = min(connection.read_at + self._expiry, connection.retire_at)
+            if not self._max_idle:
+                self._retire(connection)
+                return
+            expiry = min(expiry, _SURPLUS_EXPIRY)
+        connection.expires_at = expires_at = min(connection.read_at + expiry, connection.retire_at)
         connection.place = IDLE
         if not idle:
             self._idle_lanes[lane] = None
         idle.append(connection)
         if expires_at < self._sweep_at:
             self._schedule_sweep(expires_at)
+
+    def _release_shared(self, connection: Connection, lane: Lane) -> bool:
+        """Books of a multiplexed connection; False where it is to be treated as one that nobody uses."""
+        if connection.place != IN_USE or (connection.channel.closed and connection not in lane.shared):
+            return connection.place == GONE
+        if self._waiting:
+            self._share(connection)
+        is_open = connection.reusable and connection.read_at < connection.retire_at
+        if connection in lane.shared and (not is_open or not connection.in_use):
+            lane.shared.remove(connection)
+            if not is_open and self._waiting:
+                self._grant(lane)
+        return bool(connection.in_use) and not connection.channel.closed
+
+    def _return(self, connection: Connection) -> None:
+        """A connection that was given to a waiter cannot be used any more, or is not wanted."""
+        if connection.multiplexed:
+            connection.in_use -= 1
+        self.release(connection)
 
     def _retire(self, connection: Connection) -> None:
         connection.place = GONE
@@ -256,7 +332,7 @@ class ConnectionPool:
         self._total -= 1
         if self._waiting:
             self._grant(lane)
-        if not lane.total and not lane.waiters:
+        if not lane.total and self._first(lane.waiters) is None:
             self.lanes.pop(lane.route, None)
 
     # -- the line -------------------------------------------------------------------------------------------------------
@@ -269,10 +345,14 @@ class ConnectionPool:
         waiter = _Waiter(self._numbers, lane, wait)
         lane.waiters.append(waiter)
         self._waiting += 1
-        if lane.total < self._max_per_lane:
+        if self._may_open(lane):
             waiter.in_line = True
             self._line.append(waiter)
         return waiter
+
+    def _may_open(self, lane: Lane) -> bool:
+        """Only the pool's own limit keeps the lane from opening a connection."""
+        return lane.total < self._max_per_lane and not (lane.dialing and lane.is_multiplexed is not False)
 
     async def _wait_for(self, waiter: _Waiter) -> Connection | None:
         try:
@@ -291,9 +371,9 @@ class ConnectionPool:
             if self._dead > _DEAD_WAITERS and self._dead * 2 > self._waiting:
                 self._forget_dead()
         elif given is None:
-            self._freed(waiter.lane)
+            self._dial_failed(waiter.lane)
         elif given.place != GONE:
-            self.release(given)
+            self._return(given)
 
     def _forget_dead(self) -> None:
         self._line = deque(waiter for waiter in self._line if not waiter.wait.done())
@@ -329,23 +409,25 @@ class ConnectionPool:
         own.wait.set_result(connection)
         return True
 
-    def _grant(self, lane: Lane) -> None:
+    def _grant(self, lane: Lane) -> bool:
         """Room for one connection: let the oldest waiter that can use it open one."""
         own = self._first(lane.waiters)
-        if own is not None and not own.in_line and lane.total < self._max_per_lane:
+        if own is not None and not own.in_line and self._may_open(lane):
             self._queue_in_order(own)
         waiter = self._next_in_line()
         if waiter is None or self._total >= self._max:
-            return
+            return False
         self._pop(waiter)
         waiter.lane.total += 1
+        waiter.lane.dialing += 1
         self._total += 1
         waiter.wait.set_result(None)
+        return True
 
     def _next_in_line(self) -> _Waiter | None:
         """The oldest waiter whose lane still has room."""
         while (waiter := self._first(self._line)) is not None:
-            if waiter.lane.total < self._max_per_lane:
+            if self._may_open(waiter.lane):
                 return waiter
             self._line.popleft()
             waiter.in_line = False
@@ -402,6 +484,9 @@ class ConnectionPool:
         stats: dict[str, dict[str, int]] = {}
         for lane in tuple(self.lanes.values()):
             entry = stats.setdefault(lane.name, {"idle": 0, "in_use": 0, "total": 0})
+            if lane.is_multiplexed:
+                streams = sum(connection.in_use for connection in lane.shared)
+                entry["streams"] = entry.get("streams", 0) + streams
             entry["idle"] += len(lane.idle)
             entry["in_use"] += lane.total - len(lane.idle)
             entry["total"] += lane.total

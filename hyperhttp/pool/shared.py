@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from hyperhttp.pool.pool import IN_USE, ConnectionPool, Lane
+from hyperhttp.pool.pool import IN_USE, Connection, ConnectionPool, Lane
 
 if TYPE_CHECKING:
     from hyperhttp.config import Limits
-    from hyperhttp.connection.http1 import HTTP1Connection as Connection
     from hyperhttp.network.base import Network
 
 __all__ = ["SharedPool"]

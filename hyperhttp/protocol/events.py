@@ -1,7 +1,8 @@
 """What a protocol engine says about an incoming message.
 
-One value serves both versions of HTTP: the head of a response (RFC 9110 section 6), with the few facts that every
-response is asked about kept as bits, so that "does it carry cookies" costs one falsy test instead of a search.
+One value serves both versions of HTTP: the head of a response (RFC 9110 section 6), with the few facts that
+every response is asked about kept as bits, so that "does it carry cookies" costs one falsy test instead of a
+search.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ __all__ = [
     "CONTENT_ENCODING",
     "CONTENT_LENGTH",
     "INTERESTING",
+    "KEEP_ALIVE",
     "LOCATION",
     "RETRY_AFTER",
     "SET_COOKIE",
@@ -39,6 +41,7 @@ TRAILER: Final = 128
 AUTHENTICATE: Final = 256
 RETRY_AFTER: Final = 512
 ALT_SVC: Final = 1024
+KEEP_ALIVE: Final = 2048
 
 #: Lower-case field name to its bit in `ResponseHead.flags`.
 INTERESTING: Final[dict[bytes, int]] = {
@@ -54,9 +57,12 @@ INTERESTING: Final[dict[bytes, int]] = {
     b"proxy-authenticate": AUTHENTICATE,
     b"retry-after": RETRY_AFTER,
     b"alt-svc": ALT_SVC,
+    b"keep-alive": KEEP_ALIVE,
 }
 
-#: A field as it came: name and value as bytes, then whatever the parser keeps beside them.
+#: A field as it came: name and value as bytes, then whatever the parser keeps beside them. HTTP/1.1 keeps the
+#: bit of the name and a fact: the number in Content-Length, what Connection says about persistence, the
+#: seconds in Keep-Alive.
 Field = tuple[Any, ...]
 
 
@@ -85,7 +91,7 @@ class ResponseHead:
         "status_code",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - made once per response, where keywords would cost
         self,
         http_version: str,
         status_code: int,

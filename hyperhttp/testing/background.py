@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -86,10 +87,7 @@ class BackgroundLoop:
         self._started.set_result(asyncio.get_running_loop())
         try:
             while threading.main_thread().is_alive() and not (stopping.is_set() or self._is_stop_wanted):
-                try:
-                    async with asyncio.timeout(_WATCH_SECONDS):
-                        await stopping.wait()
-                except TimeoutError:
-                    pass
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stopping.wait(), _WATCH_SECONDS)
         finally:
             await self._finish()

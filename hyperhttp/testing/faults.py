@@ -122,14 +122,18 @@ class FaultPlan:
         Raises:
             BadRequestError: the query names a fault there is not.
         """
-        if self._plans:
-            with self._lock:
-                for plan in self._plans:
-                    if plan.matches(exchange.request):
-                        plan.left -= 1
-                        return plan.fault
+        if self._plans and (planned := self._from_plans(exchange.request)):
+            return planned
         name = exchange.arg("fault") if "fault=" in exchange.request.target else ""
         return self._from_query(exchange, name) if name else None
+
+    def _from_plans(self, request: ReceivedRequest) -> Fault | None:
+        with self._lock:
+            plan = next((plan for plan in self._plans if plan.matches(request)), None)
+            if plan is None:
+                return None
+            plan.left -= 1
+            return plan.fault
 
     def _from_query(self, exchange: Exchange, name: str) -> Fault | None:
         seconds = exchange.number("fault_seconds", -1.0, most=600.0)

@@ -142,6 +142,7 @@ class HTTP1Connection:
         exchange = HTTP1Exchange(self, request, length)
         await self.site.answer(exchange)
         if self.is_broken:
+            await self.linger()
             return False
         if exchange.keep_alive and await exchange.drain():
             return True
@@ -158,6 +159,8 @@ class HTTP1Connection:
 
     async def linger(self) -> None:
         """Send no more, and throw away what still comes for a moment (RFC 9112 section 9.6)."""
+        if self.writer.transport.is_closing():
+            return
         if self.writer.can_write_eof():
             self.writer.write_eof()
         try:
@@ -176,9 +179,10 @@ class HTTP1Connection:
         self.writer.transport.abort()
 
     def close(self) -> None:
-        """Close once the buffer has gone out."""
+        """Close once the buffer has gone out; in clear FIN goes first, and the rest is read (see linger)."""
         self.is_broken = True
-        self.writer.close()
+        if not self.writer.can_write_eof():
+            self.writer.close()
 
 
 class HTTP1Exchange(Exchange):

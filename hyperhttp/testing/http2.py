@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["HTTP2Connection", "frame"]
 
 _PIECE = 64 * 1024
+# How long a client may go on sending after the origin has sent its last byte.
+_LINGER_SECONDS = 2.0
 STREAM_WINDOW: Final = 1024 * 1024
 CONNECTION_WINDOW: Final = 4 * 1024 * 1024
 MAX_STREAMS: Final = 100
@@ -83,7 +85,7 @@ class HTTP2Connection:
         self.flush()
         try:
             data = first or await self.reader.read(_PIECE)
-            while data and not self.is_broken:
+            while data:
                 self._receive(data)
                 data = await self.reader.read(_PIECE)
         finally:
@@ -98,6 +100,8 @@ class HTTP2Connection:
             await asyncio.wait(tasks)
 
     def _receive(self, data: bytes) -> None:
+        if self.is_broken:
+            return  # read only so that what was sent last is not lost in a reset
         try:
             events = self.h2.receive_data(data)
         except h2.exceptions.ProtocolError:
@@ -182,10 +186,14 @@ class HTTP2Connection:
             self.writer.write(data)
 
     def close(self) -> None:
-        """Close once the buffer has gone out."""
+        """Close once the buffer has gone out; in clear FIN goes first, and the rest is read for a moment."""
         self.flush()
         self.is_broken = True
-        self.writer.close()
+        if self.writer.can_write_eof():
+            self.writer.write_eof()
+            asyncio.get_running_loop().call_later(_LINGER_SECONDS, self.writer.close)
+        else:
+            self.writer.close()
 
     def reset(self) -> None:
         """Close with a TCP reset."""
@@ -317,7 +325,8 @@ class HTTP2Exchange(Exchange):
     async def send_raw(self, data: bytes) -> None:
         """Put bytes on the connection between two frames."""
         self._connection.flush()
-        self._connection.writer.write(data)
+        if not self._connection.is_broken:
+            self._connection.writer.write(data)
         await self._connection.writer.drain()
 
     async def stall(self, seconds: float) -> None:

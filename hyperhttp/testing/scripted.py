@@ -285,9 +285,9 @@ class ScriptedServer:
             selector.register(listener, selectors.EVENT_READ)
             selector.register(receiver, selectors.EVENT_READ)
             while not self._stopping.is_set() and threading.main_thread().is_alive():
-                for key, _ in selector.select(_WATCH_SECONDS):
-                    if key.fileobj is listener and not self._stopping.is_set():
-                        self._accept_one(listener)
+                ready = [key.fileobj for key, _ in selector.select(_WATCH_SECONDS)]
+                if listener in ready and not self._stopping.is_set():
+                    self._accept_one(listener)
 
     def _accept_one(self, listener: socket.socket) -> None:
         try:

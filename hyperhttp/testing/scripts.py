@@ -182,7 +182,10 @@ class ScriptedConnection:
 
     def start_tls(self, context: ssl.SSLContext) -> None:
         """Become a TLS server; everything after goes through it."""
-        self.sock = context.wrap_socket(self.sock, server_side=True)
+        # The handshake is a step of its own, so that a failed one leaves a socket to close in order.
+        sock = context.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False)
+        self.sock = sock
+        sock.do_handshake()
 
     # As a socket.
 

@@ -226,6 +226,13 @@ def test_more_decoded_bytes_than_allowed_are_an_error_with_the_limit(encoding):
     assert caught.value.limit == len(TEXT) - 1
 
 
+def test_content_without_a_coding_is_given_as_it_is_within_the_limit():
+    assert decode_all(None, TEXT, len(TEXT)) is TEXT
+    with pytest.raises(DecodingError) as caught:
+        decode_all(None, TEXT, len(TEXT) - 1)
+    assert caught.value.limit == len(TEXT) - 1
+
+
 def test_a_flood_of_tiny_members_does_not_take_quadratic_time():
     flood = gzip.compress(b"x") * 20_000  # 420 kB: copying the rest for each member would move 4 GB
     assert decode_all(chain_for("gzip"), flood, 20_000) == b"x" * 20_000

@@ -34,9 +34,9 @@ def test_the_examples_of_rfc_7616_are_accepted(algorithm: str, response: str) ->
     challenge = rfc_challenge(algorithm)
     opaque = challenge.hash()(challenge.realm)
     given = parse_credentials(
-        f'Digest username="Mufasa", realm="http-auth@example.org", uri="/dir/index.html", algorithm={algorithm}, '
-        f'nonce="{RFC_NONCE}", nc=00000001, cnonce="{RFC_CNONCE}", qop=auth, response="{response}", '
-        f'opaque="{opaque}"'
+        'Digest username="Mufasa", realm="http-auth@example.org", uri="/dir/index.html", '
+        f'algorithm={algorithm}, nonce="{RFC_NONCE}", nc=00000001, cnonce="{RFC_CNONCE}", '
+        f'qop=auth, response="{response}", opaque="{opaque}"'
     )
     verdict = verify(challenge, given, method="GET", target="/dir/index.html", body=b"", nonces=OneNonce())
     assert verdict.problem == ""

@@ -109,8 +109,7 @@ def test_an_upload_nobody_reads_is_stopped_by_the_window(h2_client: Any, http2_o
     assert sent == STREAM_WINDOW < CONNECTION_WINDOW
     h2_client.sock.settimeout(0.3)
     with pytest.raises(TimeoutError):
-        while h2_client.pump():
-            pass
+        h2_client.wait(stream)
     may_read.set()
     h2_client.sock.settimeout(10)
     h2_client.send(stream, b"rest")

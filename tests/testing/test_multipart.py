@@ -64,7 +64,7 @@ def test_parts_are_the_same_however_the_bytes_arrive(size: int) -> None:
 
 @pytest.mark.parametrize("size", [1, 4, 10_000])
 def test_a_line_that_only_begins_like_a_boundary_is_refused(size: int) -> None:
-    """RFC 2046 section 5.1.1: the delimiter must not appear in the content, not even as a prefix of a line."""
+    """RFC 2046 section 5.1.1: the delimiter must not appear in the content, not even as a prefix."""
     with pytest.raises(BadRequestError, match="malformed multipart boundary"):
         read(FORM, size)
 

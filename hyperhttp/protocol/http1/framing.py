@@ -1,6 +1,7 @@
 """Where the content of a response ends (RFC 9112 sections 6 and 7).
 
-`framing_of` decides by the numbered list of section 6.3; `ChunkedDecoder` takes the chunked transfer coding apart.
+`framing_of` decides by the numbered list of section 6.3; `ChunkedDecoder` takes the chunked transfer coding
+apart; `take_until` puts a head, a chunk line or a trailer section together from the pieces it came in.
 """
 
 from __future__ import annotations
@@ -8,24 +9,37 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hyperhttp.exceptions import RemoteProtocolError
-from hyperhttp.protocol.grammar import CHUNK_LINE
+from hyperhttp.protocol.grammar import CHUNK_LINE, CONTROL_IN_LINE, WHOLE_CHUNK_LINE
 from hyperhttp.protocol.http1.head import parse_fields
 
 if TYPE_CHECKING:
     from hyperhttp.protocol.events import Field, ResponseHead
 
-__all__ = ["CHUNKED", "UNTIL_CLOSE", "ChunkedDecoder", "framing_of"]
+__all__ = [
+    "CHUNKED",
+    "MAX_CHUNK_LINE",
+    "MAX_EXTENSIONS",
+    "MAX_TRAILER",
+    "UNTIL_CLOSE",
+    "ChunkedDecoder",
+    "framing_of",
+    "take_until",
+]
 
 #: The content is chunked.
 CHUNKED: Final = -1
 #: The content ends when the connection closes.
 UNTIL_CLOSE: Final = -2
 
-_MAX_CHUNK_LINE: Final = 4096  # bytes of size and extension of one chunk; no use of extensions is known
-_MAX_EXTENSIONS: Final = (
-    65536  # bytes of extensions in one message: they are read, thrown away and never paid for
-)
-_MAX_TRAILER: Final = 16384  # bytes of the trailer section
+#: Bytes of size and extension of one chunk; no use of extensions is known.
+MAX_CHUNK_LINE: Final = 4096
+#: Bytes of extensions in one message: they are read and thrown away, so a peer could send them for ever
+#: (CVE-2023-39326).
+MAX_EXTENSIONS: Final = 65536
+#: Bytes of the trailer section, its last CRLF not counted.
+MAX_TRAILER: Final = 16384
+
+_LINE, _DATA, _DATA_END, _TRAILER = range(4)
 
 
 def framing_of(head: ResponseHead, *, head_only: bool) -> int:
@@ -45,142 +59,176 @@ def framing_of(head: ResponseHead, *, head_only: bool) -> int:
     return CHUNKED if head.chunked else UNTIL_CLOSE  # items 4 and 8
 
 
+def take_until(
+    mark: bytes, partial: bytearray, data: bytes, position: int, limit: int
+) -> tuple[bytes | None, int]:
+    """The bytes before `mark`, whatever pieces they come in.
+
+    Each byte is looked at a fixed number of times, however small the pieces are.
+
+    Args:
+        mark: what ends the element: one CRLF, or two.
+        partial: the beginning that came earlier; it grows here, and is empty when the element is complete.
+        data: the piece that has just come.
+        position: where the element, or the rest of it, begins in `data`.
+        limit: the most bytes there may be before the mark.
+
+    Returns:
+        The element and the position behind its mark; None and the end of `data` while the mark is missing.
+
+    Raises:
+        RemoteProtocolError: the limit is exceeded, or what is there can no longer become valid.
+    """
+    window = position + limit + len(mark)
+    if not partial:
+        end = data.find(mark, position, window)
+        if end >= 0:
+            return data[position:end], end + len(mark)
+    stored = len(partial)
+    searched = max(0, stored - len(mark) + 1)
+    partial += data[position:window]
+    end = partial.find(mark, searched)
+    if end > limit or (end < 0 and len(partial) - len(mark) >= limit):
+        kind = "head or trailer section" if len(mark) > 2 else "chunk line"
+        msg = f"a {kind} is longer than {limit} bytes"
+        raise RemoteProtocolError(msg)
+    if end < 0:
+        # RFC 9112 section 2.2 lets a recipient take a lone LF for a line's end; two readers of one message is
+        # what smuggling needs. Said now, since for us the line would never end and the caller would wait for
+        # the timeout.
+        if CONTROL_IN_LINE.search(partial, searched):
+            msg = "a line holds a control character, or does not end in CRLF"
+            raise RemoteProtocolError(msg)
+        return None, len(data)
+    element = bytes(partial[:end])
+    partial.clear()
+    return element, position + end + len(mark) - stored
+
+
 class ChunkedDecoder:
     """The chunked transfer coding, fed in any pieces.
 
-    `receive_data` returns the chunk data of a piece. When `ended` has become True, `surplus` holds what came after
-    the end of the message and `trailers` the trailer fields.
+    Attributes:
+        ended: the message is complete.
+        surplus: what came after the end of the message.
+        trailers: the trailer fields.
+        error: the coding is broken or one of its limits is exceeded. It is told here, not raised, so
+            that content before it is delivered: how the network cut the bytes must not decide what comes out.
     """
 
-    __slots__ = ("_extensions", "_in_data", "_left", "_line", "_trailer", "ended", "surplus", "trailers")
+    __slots__ = ("_extensions", "_left", "_partial", "_step", "ended", "error", "surplus", "trailers")
 
     def __init__(self) -> None:
         self.ended = False
         self.surplus = b""
         self.trailers: list[Field] = []
-        self._left = 0  # bytes of the current chunk still to come, its CRLF included
-        self._in_data = False
-        self._line = bytearray()  # an incomplete chunk line or trailer section
-        self._trailer = False
+        self.error: RemoteProtocolError | None = None
+        self._step = _LINE
+        self._left = 0  # bytes of the current chunk still to come
+        self._partial = (
+            bytearray()
+        )  # the beginning of a chunk line, of the CRLF after a chunk, or of the trailer section
         self._extensions = 0
 
-    def receive_data(self, data: bytes) -> list[bytes]:
-        """The pieces of content in `data`.
-
-        Raises:
-            RemoteProtocolError: the coding is broken or one of its limits is exceeded.
-        """
+    def receive_data(self, data: bytes) -> bytes:
+        """The content in `data`; all its chunks in one, so that tiny chunks do not make many calls."""
+        if self.ended or self.error is not None:
+            return b""
         pieces: list[bytes] = []
-        position = 0
-        if self._line:
-            position = self._complete_line(data)
-        while position < len(data) and not self.ended:
-            if self._in_data:
-                position = self._take_chunk(data, position, pieces)
-            elif self._trailer:
-                position = self._take_trailer(data, position)
-            else:
-                position = self._take_line(data, position)
-        if self.ended and position < len(data):
-            self.surplus = data[position:]
-        return pieces
+        try:
+            position = self._decode(data, pieces)
+        except RemoteProtocolError as error:
+            self.error = error
+            self._partial.clear()
+        else:
+            if position < len(data):
+                self.surplus = data[position:]
+        return b"".join(pieces)
 
-    def _take_chunk(self, data: bytes, position: int, pieces: list[bytes]) -> int:
-        left = self._left
-        available = len(data) - position
-        content = min(left - 2, available)
-        if content > 0:
-            pieces.append(data[position : position + content])
-            left -= content
-            position += content
-            available -= content
-        # What follows the chunk data must be CRLF and nothing else: CVE-2025-43859 was a client that skipped two bytes.
-        while left <= 2 and left and available:
-            if data[position] != (13 if left == 2 else 10):
-                msg = "chunk data is not followed by CRLF"
-                raise RemoteProtocolError(msg)
-            left -= 1
-            position += 1
-            available -= 1
-        self._left = left
-        self._in_data = left > 0
+    def _decode(self, data: bytes, pieces: list[bytes]) -> int:
+        position = 0
+        while position < len(data) and not self.ended:
+            step = self._step
+            if step == _DATA:
+                position = self._take_data(data, position, pieces)
+            elif step == _DATA_END:
+                position = self._take_data_end(data, position)
+            elif step == _TRAILER:
+                position = self._take_trailer(data, position)
+            elif self._partial:
+                position = self._take_line(data, position)
+            else:
+                position = self._take_whole_chunks(data, position, pieces)
         return position
 
+    def _take_whole_chunks(self, data: bytes, position: int, pieces: list[bytes]) -> int:
+        """Chunks that lie in `data` completely and have no extension: nearly all, and no calls for them.
+
+        The first one that is not like that goes the long way; so does everything invalid.
+        """
+        line = WHOLE_CHUNK_LINE.match(data, position)
+        while line is not None:
+            start = line.end()
+            end = start + int(line[1], 16)
+            if end == start or not data.startswith(b"\r\n", end):
+                break
+            pieces.append(data[start:end])
+            position = end + 2
+            line = WHOLE_CHUNK_LINE.match(data, position)
+        if data.startswith(b"0\r\n\r\n", position):
+            self.ended = True
+            return position + 5
+        return self._take_line(data, position) if position < len(data) else position
+
     def _take_line(self, data: bytes, position: int) -> int:
-        end = data.find(b"\r\n", position)
-        if end < 0:
-            self._keep(data[position:], _MAX_CHUNK_LINE, "chunk line")
-            return len(data)
-        self._start_chunk(data[position:end])
-        return end + 2
+        line, position = take_until(b"\r\n", self._partial, data, position, MAX_CHUNK_LINE)
+        if line is not None:
+            self._start_chunk(line)
+        return position
 
     def _start_chunk(self, line: bytes) -> None:
-        match = CHUNK_LINE.fullmatch(line) if len(line) <= _MAX_CHUNK_LINE else None
+        match = CHUNK_LINE.fullmatch(line)
         if match is None:
-            msg = f"invalid chunk line {line[:64]!r}"
+            msg = f"invalid chunk line {line[:20]!r}"
             raise RemoteProtocolError(msg)
-        digits = match.group(1)
+        digits = match[1]
         self._extensions += len(line) - len(digits)
-        if self._extensions > _MAX_EXTENSIONS:
-            msg = f"more than {_MAX_EXTENSIONS} bytes of chunk extensions"
+        if self._extensions > MAX_EXTENSIONS:
+            msg = f"more than {MAX_EXTENSIONS} bytes of chunk extensions"
             raise RemoteProtocolError(msg)
-        size = int(digits, 16)
-        self._trailer = size == 0
-        self._in_data = size > 0
-        self._left = size + 2
+        self._left = int(digits, 16)
+        if self._left:
+            self._step = _DATA
+        else:
+            self._step = _TRAILER
+            self._partial += (
+                b"\r\n"  # with the end of this line, an empty trailer section ends like any other
+            )
+
+    def _take_data(self, data: bytes, position: int, pieces: list[bytes]) -> int:
+        piece = data[position : position + self._left]
+        pieces.append(piece)
+        self._left -= len(piece)
+        if not self._left:
+            self._step = _DATA_END
+        return position + len(piece)
+
+    def _take_data_end(self, data: bytes, position: int) -> int:
+        """CRLF and nothing else: CVE-2025-43859 was a client that skipped any two bytes."""
+        partial = self._partial
+        missing = 2 - len(partial)
+        partial += data[position : position + missing]
+        if not b"\r\n".startswith(partial):
+            msg = "chunk data is not followed by CRLF"
+            raise RemoteProtocolError(msg)
+        if len(partial) == 2:
+            partial.clear()
+            self._step = _LINE
+        return min(position + missing, len(data))
 
     def _take_trailer(self, data: bytes, position: int) -> int:
-        if data.startswith(b"\r\n", position):
+        block, position = take_until(b"\r\n\r\n", self._partial, data, position, MAX_TRAILER + 2)
+        if block is not None:
+            self.trailers = parse_fields(block.split(b"\r\n")[1:])
             self.ended = True
-            return position + 2
-        end = data.find(b"\r\n\r\n", position)
-        if end < 0 or end - position > _MAX_TRAILER:
-            self._keep(data[position:], _MAX_TRAILER, "trailer section")
-            return len(data)
-        self.trailers = parse_fields(data[position:end].split(b"\r\n"))
-        self.ended = True
-        return end + 4
-
-    def _complete_line(self, data: bytes) -> int:
-        """Put the stored beginning of a line or trailer section together with its end; say how much of `data` it took."""
-        line = self._line
-        stored = len(line)
-        mark = b"\r\n\r\n" if self._trailer else b"\r\n"
-        limit = _MAX_TRAILER if self._trailer else _MAX_CHUNK_LINE
-        line += data[: limit + 4]
-        if self._trailer and line.startswith(b"\r\n"):
-            end = 0
-            mark = b"\r\n"
-        else:
-            end = line.find(mark, max(0, stored - 3))
-        if end < 0:
-            self._check_size(line, limit)
-            return len(data)
-        complete = bytes(line[: end + len(mark)])
-        line.clear()
-        if self._trailer:
-            self._take_trailer(complete, 0)
-        else:
-            self._take_line(complete, 0)
-        return len(complete) - stored
-
-    def _keep(self, rest: bytes, limit: int, what: str) -> None:
-        self._line += rest
-        if len(self._line) > limit:
-            msg = f"the {what} is longer than {limit} bytes"
-            raise RemoteProtocolError(msg)
-        self._refuse_bare_line_feed(self._line)
-
-    def _check_size(self, line: bytearray, limit: int) -> None:
-        if len(line) > limit:
-            msg = f"the {'trailer section' if self._trailer else 'chunk line'} is longer than {limit} bytes"
-            raise RemoteProtocolError(msg)
-        self._refuse_bare_line_feed(line)
-
-    @staticmethod
-    def _refuse_bare_line_feed(line: bytearray) -> None:
-        """A line that ends in LF alone would never end for us: say so now instead of waiting for the timeout."""
-        at = line.find(b"\n")
-        if at >= 0 and (at == 0 or line[at - 1] != 13):
-            msg = "a line ends in LF without CR"
-            raise RemoteProtocolError(msg)
+        return position

@@ -1,7 +1,9 @@
 """The head of a response from its bytes (RFC 9112 sections 4 and 5).
 
-A server repeats most of its field lines from response to response, so a line that was validated once is looked up
-instead of parsed again: to HTTP/1.1 what the dynamic table is to HPACK. Lines that may carry a secret are not kept.
+A server repeats most of its field lines from response to response, so a line that was validated once is
+looked up instead of parsed again: to HTTP/1.1 what the dynamic table is to HPACK. What a line means depends
+on nothing but its own bytes, so no line can change the meaning of another. Only fields whose values are
+public are kept, so no secret stays.
 """
 
 from __future__ import annotations
@@ -13,30 +15,39 @@ from hyperhttp.protocol.events import (
     CONNECTION,
     CONTENT_LENGTH,
     INTERESTING,
+    KEEP_ALIVE,
     TRANSFER_ENCODING,
     Field,
     ResponseHead,
 )
 from hyperhttp.protocol.grammar import CONTENT_LENGTH as LENGTH_DIGITS
-from hyperhttp.protocol.grammar import FIELD_LINE, STATUS_LINE
+from hyperhttp.protocol.grammar import FIELD_LINE, IDLE_TIMEOUT, STATUS_LINE
 
 __all__ = ["MAX_FIELDS", "parse_fields", "parse_head"]
 
-#: Field lines in one head. Browsers and servers draw the line at 100 to 200; a head with more is an attack or a mistake.
+#: Field lines in one head or trailer section. Browsers and servers draw the line at 100 to 200; a head with
+#: more is an attack or a mistake.
 MAX_FIELDS: Final = 256
 
-_MEMO_ENTRIES: Final = 2048  # about 400 KiB when full of the longest lines
+_MEMO_STATUSES: Final = 256
+_MEMO_ENTRIES: Final = 2048  # at most 1.2 MiB, when full of the longest lines; half of that with usual ones
 _MEMO_LINE: Final = 200  # bytes; longer lines hardly ever repeat
-_SECRETS: Final = (
-    b"cookie",
-    b"auth",
-    b"token",
-    b"secret",
-    b"key",
-    b"session",
-    b"signature",
-    b"location",
-    b"link",
+
+#: Fields whose lines are kept. By their definition they hold no secret, and most servers repeat them; a name
+#: that is not here may mean anything, and is more often than not a request's own number, which never comes
+#: again.
+_PUBLIC: Final = frozenset(
+    b"accept-ranges access-control-allow-credentials access-control-allow-headers "
+    b"access-control-allow-methods access-control-allow-origin access-control-expose-headers "
+    b"access-control-max-age age allow alt-svc cache-control cdn-cache-control cf-cache-status connection "
+    b"content-encoding content-language content-length content-type cross-origin-embedder-policy "
+    b"cross-origin-opener-policy cross-origin-resource-policy date etag expires keep-alive last-modified "
+    b"origin-agent-cluster permissions-policy pragma proxy-connection referrer-policy retry-after server "
+    b"status strict-transport-security timing-allow-origin trailer transfer-encoding upgrade vary via "
+    b"x-amz-cf-pop x-aspnet-version x-cache x-cache-hits x-cache-status x-content-type-options "
+    b"x-dns-prefetch-control x-download-options x-frame-options x-permitted-cross-domain-policies "
+    b"x-powered-by x-proxy-cache x-ratelimit-limit x-robots-tag x-served-by x-ua-compatible "
+    b"x-varnish-cache x-xss-protection".split()
 )
 
 _FRAMING: Final = CONTENT_LENGTH | TRANSFER_ENCODING | CONNECTION
@@ -60,10 +71,9 @@ def parse_head(block: bytes) -> ResponseHead:
     lines = block.split(b"\r\n")
     line = lines[0]
     version, code, reason = _statuses.get(line) or _parse_status_line(line)
-    if len(lines) > MAX_FIELDS:
-        msg = f"the response head has {len(lines) - 1} field lines; the limit is {MAX_FIELDS}"
-        raise RemoteProtocolError(msg)
     del lines[0]
+    if len(lines) > MAX_FIELDS:
+        raise _too_many(lines)
     known = _lines.get
     try:
         fields = [known(line) or _parse_line(line) for line in lines]
@@ -90,14 +100,16 @@ class _FoldedLineError(Exception):
 
 
 def parse_fields(lines: list[bytes]) -> list[Field]:
-    """Field lines of a head or of a trailer section, each (name, value, flag, content length).
+    """Field lines of a head or of a trailer section, each (name, value, bit of `events`, fact).
 
-    A line that begins with a blank continues the one before it; a client replaces that obsolete folding with a space
-    (RFC 9112 section 5.2).
+    A line that begins with a blank continues the one before it; a client replaces that obsolete folding with
+    a space (RFC 9112 section 5.2).
 
     Raises:
-        RemoteProtocolError: a line is not a field line, or the first one is a continuation.
+        RemoteProtocolError: a line is not a field line, the first one continues nothing, or they are too many.
     """
+    if len(lines) > MAX_FIELDS:
+        raise _too_many(lines)
     unfolded: list[bytes] = []
     parts: list[bytes] = []
     for line in lines:
@@ -122,9 +134,9 @@ def _parse_status_line(line: bytes) -> tuple[str, int, str]:
         raise RemoteProtocolError(msg)
     minor, code, reason = match.groups(b"")
     status = ("HTTP/1.0" if minor == b"0" else "HTTP/1.1", int(code), reason.decode("latin-1"))
-    if len(_statuses) >= 256:
-        _statuses.clear()
     if len(line) <= _MEMO_LINE:
+        if len(_statuses) >= _MEMO_STATUSES:
+            _statuses.clear()
         _statuses[line] = status
     return status
 
@@ -133,32 +145,37 @@ def _parse_line(line: bytes) -> Field:
     if FIELD_LINE.fullmatch(line) is None:
         if line[:1] in (b" ", b"\t"):
             raise _FoldedLineError
-        msg = f"not a field line: {line.partition(b':')[0][:64]!r}"
+        # Only the beginning, and nothing behind a colon: it may be a credential, or content that is out of
+        # place.
+        msg = f"not a field line: {line.partition(b':')[0][:32]!r}"
         raise RemoteProtocolError(msg)
     name, _, value = line.partition(b":")
     value = value.strip(b" \t")
     lower = name.lower()
     flag = INTERESTING.get(lower, 0)
-    fact: int | bool | None = None
-    if flag == CONTENT_LENGTH:
-        fact = _parse_length(value)
-    elif flag == CONNECTION:
-        fact = _persistence(value)
-    field: Field = (name, value, flag, fact)
-    if len(line) <= _MEMO_LINE and not any(secret in lower for secret in _SECRETS):
+    field: Field = (name, value, flag, _fact(flag, value) if flag else None)
+    if lower in _PUBLIC and len(line) <= _MEMO_LINE:
         if len(_lines) >= _MEMO_ENTRIES:
             _lines.clear()
         _lines[line] = field
     return field
 
 
+def _fact(flag: int, value: bytes) -> int | bool | None:
+    if flag == CONTENT_LENGTH:
+        return _parse_length(value)
+    if flag == CONNECTION:
+        return _persistence(value)
+    return _idle_timeout(value) if flag == KEEP_ALIVE else None
+
+
 def _parse_length(value: bytes) -> int:
-    """Content-Length, where a list of equal values counts as one (RFC 9112 section 6.3, item 5)."""
-    first, *others = [item.strip(b" \t") for item in value.split(b",")] if b"," in value else [value]
-    if LENGTH_DIGITS.fullmatch(first) is None or any(other != first for other in others):
+    """Content-Length, where a list of equal numbers counts as one (RFC 9112 section 6.3, item 5)."""
+    items = [item.strip(b" \t") for item in value.split(b",")]
+    if not all(map(LENGTH_DIGITS.fullmatch, items)) or len(lengths := set(map(int, items))) > 1:
         msg = f"invalid Content-Length: {value[:64]!r}"
         raise RemoteProtocolError(msg)
-    return int(first)
+    return lengths.pop()
 
 
 def _with_framing(version: str, code: int, reason: str, fields: list[Field]) -> ResponseHead:
@@ -169,7 +186,7 @@ def _with_framing(version: str, code: int, reason: str, fields: list[Field]) -> 
     lengths = {field[3] for field in fields if field[2] == CONTENT_LENGTH}
     codings = [field[1] for field in fields if field[2] == TRANSFER_ENCODING]
     if len(lengths) > 1:
-        msg = f"conflicting Content-Length fields: {sorted(lengths)}"
+        msg = f"conflicting Content-Length fields: {sorted(lengths)[:4]}"
         raise RemoteProtocolError(msg)
     if codings:
         _check_codings(version, codings, lengths)
@@ -182,7 +199,8 @@ def _with_framing(version: str, code: int, reason: str, fields: list[Field]) -> 
 
 def _check_codings(version: str, codings: list[bytes], lengths: set[int]) -> None:
     if lengths:
-        # RFC 9112 section 6.3 item 3 calls this a likely attempt at smuggling; repairing it is how that starts.
+        # RFC 9112 section 6.3 item 3 calls this a likely attempt at smuggling; repairing it is how that
+        # starts.
         msg = "Content-Length together with Transfer-Encoding"
         raise RemoteProtocolError(msg)
     if version == "HTTP/1.0":
@@ -199,3 +217,13 @@ def _persistence(value: bytes) -> bool | None:
     if b"close" in tokens:
         return False
     return True if b"keep-alive" in tokens else None
+
+
+def _idle_timeout(value: bytes) -> int | None:
+    """Seconds a Keep-Alive field promises to an idle connection: the least of them, or nothing."""
+    found = [match[1] for match in map(IDLE_TIMEOUT.fullmatch, value.split(b",")) if match is not None]
+    return min(map(int, found), default=None)
+
+
+def _too_many(lines: list[bytes]) -> RemoteProtocolError:
+    return RemoteProtocolError(f"{len(lines)} field lines in one section; the limit is {MAX_FIELDS}")

@@ -1,18 +1,20 @@
 """The incoming side of one HTTP/1.1 client connection: bytes in, head, content and end out.
 
-Strategy: `receive_data` looks at its state and hands the bytes to one of four methods: head, content of known length,
-chunked content, content until close. What it finds is told by calling the methods at the end of the class, which a
-connection overrides; where a whole response came in one piece, that is a single call. A broken message becomes one call
-of `response_failed`, after which the reader eats nothing more. Outside an exchange every byte is a surplus byte: it belongs to no request,
-and whoever owns the connection must not use it again (RFC 9112 section 9.2 and the response queue poisoning attacks).
+Strategy: `receive_data` looks at its state and hands the bytes to one of four methods: head, content of known
+length, chunked content, content until close. What it finds is told by calling the methods at the end of the
+class, which a connection overrides; where a whole response came in one piece, that is a single call. A broken
+message becomes one call of `response_failed`, after which the reader eats nothing more and calls nothing
+more; the same holds for `stop_reading`, which may be called from inside any of those calls. Outside an
+exchange every byte is a surplus byte: it belongs to no request, and whoever owns the connection must not use
+it again (RFC 9112 section 9.2 and the response queue poisoning attacks).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from hyperhttp.exceptions import RemoteProtocolError
-from hyperhttp.protocol.http1.framing import CHUNKED, UNTIL_CLOSE, ChunkedDecoder, framing_of
+from hyperhttp.exceptions import LocalProtocolError, RemoteProtocolError
+from hyperhttp.protocol.http1.framing import CHUNKED, UNTIL_CLOSE, ChunkedDecoder, framing_of, take_until
 from hyperhttp.protocol.http1.head import parse_head
 
 if TYPE_CHECKING:
@@ -22,9 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_HEAD", "MAX_INTERIM", "ResponseReader"]
 
-#: Bytes of one response head. Servers limit what they send to 8 to 64 KiB; OkHttp accepts 256 KiB, Go 10 MiB.
+#: Bytes of one response head, the empty line at its end not counted. Servers limit what they send to 8 to 64
+#: KiB; OkHttp accepts 256 KiB, Go 10 MiB.
 MAX_HEAD: Final = 65536
-#: Interim (1xx) responses before the final one; an endless row of them holds a client for ever (CVE-2021-3737).
+#: Interim (1xx) responses before the final one; an endless row of them holds a client for ever
+#: (CVE-2021-3737).
 MAX_INTERIM: Final = 64
 
 _IDLE, _HEAD, _LENGTH, _CHUNKED, _UNTIL_CLOSE, _TUNNEL, _BROKEN = range(7)
@@ -40,6 +44,7 @@ class ResponseReader:
 
     __slots__ = (
         "_chunks",
+        "_connect",
         "_head_only",
         "_interim",
         "_left",
@@ -52,10 +57,11 @@ class ResponseReader:
 
     def __init__(self) -> None:
         self._state = _IDLE
-        self._partial = bytearray()
-        self._left = 0
+        self._partial = bytearray()  # the beginning of a head
+        self._left = 0  # bytes of content of known length still to come
         self._chunks: ChunkedDecoder | None = None
         self._head_only = False
+        self._connect = False
         self._switch: str | None = None
         self._interim = 0
         self.reusable = True
@@ -66,11 +72,18 @@ class ResponseReader:
 
         Args:
             method: the request's method; HEAD and CONNECT change where the content ends.
-            switch: the protocol named in the request's Upgrade field, when it has one: 101 is refused otherwise.
+            switch: the value of the request's Upgrade field, when it has one: 101 is refused otherwise.
+
+        Raises:
+            LocalProtocolError: the response before is not complete, or the connection came to its end.
         """
+        if self._state != _IDLE:
+            msg = "a request on a connection that still reads a response, or reads no more"
+            raise LocalProtocolError(msg)
         self._state = _HEAD
         self._head_only = method == "HEAD"
-        self._switch = "tunnel" if method == "CONNECT" else switch
+        self._connect = method == "CONNECT"
+        self._switch = switch
         self._interim = 0
         self.began = False
 
@@ -81,6 +94,8 @@ class ResponseReader:
 
     def receive_data(self, data: bytes) -> None:
         """Eat bytes from the peer, in pieces of any size."""
+        if not data:
+            return
         state = self._state
         try:
             if state == _HEAD:
@@ -89,33 +104,30 @@ class ResponseReader:
                 self._receive_length(data)
             elif state == _CHUNKED:
                 self._receive_chunked(data)
-            elif state == _UNTIL_CLOSE or state == _TUNNEL:  # noqa: PLR1714 - a set membership costs more here
+            elif state in (_UNTIL_CLOSE, _TUNNEL):
                 self.content_received(data)
             elif state == _IDLE:
-                self._fail_idle()
+                self.stop_reading()
+                self.surplus_received()
         except RemoteProtocolError as error:
             self._fail(error)
 
     def receive_eof(self) -> None:
         """The peer will send nothing more."""
-        state, self._state = self._state, _BROKEN
-        self.reusable = False
+        state = self._state
+        self.stop_reading()
         if state in (_UNTIL_CLOSE, _TUNNEL):
             self.content_ended(())
-        elif state == _HEAD:
-            what = (
-                "in the middle of the response head"
-                if self._partial or self.began
-                else "without sending a response"
-            )
-            self.response_failed(RemoteProtocolError(f"the server closed the connection {what}"))
+            return
+        if state == _HEAD:
+            where = "in the middle of the response head" if self.began else "without sending a response"
         elif state == _LENGTH:
-            msg = f"the server closed the connection {self._left} bytes before the end of the content"
-            self.response_failed(RemoteProtocolError(msg))
+            where = f"{self._left} bytes before the end of the content"
         elif state == _CHUNKED:
-            self.response_failed(
-                RemoteProtocolError("the server closed the connection in the middle of chunked content")
-            )
+            where = "in the middle of chunked content"
+        else:
+            return
+        self.response_failed(RemoteProtocolError(f"the server closed the connection {where}"))
 
     @property
     def left(self) -> int:
@@ -136,44 +148,90 @@ class ResponseReader:
         """Nothing that may still arrive is wanted: the exchange was given up."""
         self._state = _BROKEN
         self.reusable = False
+        self._partial.clear()
+        self._chunks = None
 
-    # -- the states ---------------------------------------------------------------------------------------------------
+    def _fail(self, error: RemoteProtocolError) -> None:
+        if self._state != _BROKEN:
+            self.stop_reading()
+            self.response_failed(error)
+
+    # -- heads -----------------------------------------------------------------------------------------------
 
     def _receive_head(self, data: bytes) -> None:
         self.began = True
-        if self._partial:
-            data = self._complete_head(data)
-            if not data:
+        start = 0
+        while True:
+            end = -1 if self._partial else data.find(b"\r\n\r\n", start, start + MAX_HEAD + 4)
+            if end >= 0:
+                head = parse_head(data[start:end])
+                end += 4
+            else:
+                block, end = take_until(b"\r\n\r\n", self._partial, data, start, MAX_HEAD)
+                if block is None:
+                    self._check_beginning()
+                    return
+                head = parse_head(block)
+            if head.status_code >= 200:
+                break
+            if not self._go_on_after(head, data[end:]):
                 return
-        end = data.find(b"\r\n\r\n")
-        if end < 0:
-            self._keep_partial(data)
-            return
-        if end > MAX_HEAD:
-            msg = f"the response head is longer than {MAX_HEAD} bytes"
-            raise RemoteProtocolError(msg)
-        head = parse_head(data[:end])
-        if head.status_code < 200 or self._switch is not None:
-            self._receive_special(head, data[end + 4 :])
+            start = end
+        rest = data[end:]
+        if self._connect and head.status_code < 300:
+            self._open_tunnel(head, rest)  # section 6.3 item 2: whatever the fields say about content
             return
         length = framing_of(head, head_only=self._head_only)
-        end += 4
-        if length == len(data) - end and length >= 0:
-            # The whole response in one piece: by far the most frequent case.
+        if 0 <= length <= len(rest):
+            # The whole response in one piece: by far the most frequent case. Bytes beyond it answer no
+            # request: they retire the connection.
             self._state = _IDLE
-            self.reusable = head.keep_alive
-            self.response_received(head, data[end:])
+            self.reusable = head.keep_alive and length == len(rest)
+            self.response_received(head, rest[:length])
             return
-        self._start_content(head, length, data[end:])
+        self._start_content(head, length, rest)
+
+    def _check_beginning(self) -> None:
+        """Whoever speaks another protocol need not end a head: say so at its first bytes."""
+        beginning = bytes(self._partial[:7])
+        if not b"HTTP/1.".startswith(beginning):
+            msg = f"not an HTTP/1.1 response: {bytes(self._partial[:20])!r}"
+            raise RemoteProtocolError(msg)
+
+    def _go_on_after(self, head: ResponseHead, rest: bytes) -> bool:
+        """Pass on a 1xx response and say whether another head follows."""
+        if head.status_code == 101:
+            self._check_switch(head)
+            self._open_tunnel(head, rest)
+            return False
+        self._interim += 1
+        if self._interim > MAX_INTERIM:
+            msg = f"more than {MAX_INTERIM} interim responses"
+            raise RemoteProtocolError(msg)
+        self.interim_received(head)
+        return self._state == _HEAD
+
+    def _check_switch(self, head: ResponseHead) -> None:
+        """Refuse a switch to a protocol that was not asked for (RFC 9110 section 7.8)."""
+        asked = {
+            name.strip().lower() for name in (self._switch or "").encode("latin-1", "replace").split(b",")
+        }
+        named = [name.strip().lower() for value in head.values(b"upgrade") for name in value.split(b",")]
+        if self._switch is None or not named or not asked.issuperset(named):
+            msg = "101 Switching Protocols to a protocol that was not asked for"
+            raise RemoteProtocolError(msg)
+
+    def _open_tunnel(self, head: ResponseHead, rest: bytes) -> None:
+        self._state = _TUNNEL
+        self.reusable = False
+        self.head_received(head)
+        if rest and self._state == _TUNNEL:
+            self.content_received(rest)
+
+    # -- content ---------------------------------------------------------------------------------------------
 
     def _start_content(self, head: ResponseHead, length: int, rest: bytes) -> None:
         self.reusable = head.keep_alive
-        if 0 <= length <= len(rest):
-            # Bytes beyond the content answer no request: they retire the connection.
-            self.reusable = False
-            self._state = _IDLE
-            self.response_received(head, rest[:length])
-            return
         if length == CHUNKED:
             self._start_chunked(head, rest)
             return
@@ -184,24 +242,8 @@ class ResponseReader:
             self._state = _LENGTH
             self._left = length - len(rest)
         self.head_received(head)
-        if rest:
+        if rest and self._state != _BROKEN:
             self.content_received(rest)
-
-    def _start_chunked(self, head: ResponseHead, rest: bytes) -> None:
-        chunks = ChunkedDecoder()
-        pieces = chunks.receive_data(rest)
-        if chunks.ended and not chunks.trailers:
-            self._state = _IDLE
-            self.reusable = head.keep_alive and not chunks.surplus
-            self.response_received(head, b"".join(pieces))
-            return
-        self._state = _CHUNKED
-        self._chunks = chunks
-        self.head_received(head)
-        for piece in pieces:
-            self.content_received(piece)
-        if chunks.ended:
-            self._end_chunked(chunks)
 
     def _receive_length(self, data: bytes) -> None:
         left = self._left - len(data)
@@ -209,112 +251,46 @@ class ResponseReader:
             self._left = left
             self.content_received(data)
             return
-        self._state = _IDLE
         if left < 0:
             self.reusable = False
             data = data[:left]
-        self._left = 0
         self.content_received(data)
-        self.content_ended(())
+        if self._state == _LENGTH:
+            self._state = _IDLE
+            self.content_ended(())
+
+    def _start_chunked(self, head: ResponseHead, rest: bytes) -> None:
+        chunks = ChunkedDecoder()
+        content = chunks.receive_data(rest)
+        if chunks.ended and not chunks.trailers:
+            self._state = _IDLE
+            self.reusable = head.keep_alive and not chunks.surplus
+            self.response_received(head, content)
+            return
+        self._state = _CHUNKED
+        self._chunks = chunks
+        self.head_received(head)
+        self._pass_chunked(chunks, content)
 
     def _receive_chunked(self, data: bytes) -> None:
-        chunks = self._chunks
-        if chunks is None:
+        if self._chunks is not None:
+            self._pass_chunked(self._chunks, self._chunks.receive_data(data))
+
+    def _pass_chunked(self, chunks: ChunkedDecoder, content: bytes) -> None:
+        if content and self._state == _CHUNKED:
+            self.content_received(content)
+        if self._state != _CHUNKED:
             return
-        for piece in chunks.receive_data(data):
-            self.content_received(piece)
+        if chunks.error is not None:
+            raise chunks.error
         if chunks.ended:
-            self._end_chunked(chunks)
-
-    def _end_chunked(self, chunks: ChunkedDecoder) -> None:
-        self._chunks = None
-        self._state = _IDLE
-        if chunks.surplus:
-            self.reusable = False
-        self.content_ended(chunks.trailers)
-
-    def _receive_special(self, head: ResponseHead, rest: bytes) -> None:
-        """Interim responses, 101 and the answer to CONNECT."""
-        status = head.status_code
-        connected = self._switch == "tunnel" and 200 <= status < 300
-        if connected or (status == 101 and self._switch not in (None, "tunnel")):
-            self._state = _TUNNEL
-            self.reusable = False
-            self.head_received(head)
-            if rest:
-                self.content_received(rest)
-        elif status == 101:
-            msg = "101 Switching Protocols although no upgrade was asked for"
-            raise RemoteProtocolError(msg)
-        elif status < 200:
-            self._interim += 1
-            if self._interim > MAX_INTERIM:
-                msg = f"more than {MAX_INTERIM} interim responses"
-                raise RemoteProtocolError(msg)
-            self.interim_received(head)
-            if rest:
-                self._receive_head(rest)
-        else:
-            self._switch = None
-            self._receive_head_again(head, rest)
-
-    def _receive_head_again(self, head: ResponseHead, rest: bytes) -> None:
-        """A final response that declines the upgrade or the tunnel is an ordinary one."""
-        length = framing_of(head, head_only=self._head_only)
-        if length == len(rest) and length >= 0:
             self._state = _IDLE
-            self.reusable = head.keep_alive
-            self.response_received(head, rest)
-        else:
-            self._start_content(head, length, rest)
+            self._chunks = None
+            if chunks.surplus:
+                self.reusable = False
+            self.content_ended(chunks.trailers)
 
-    # -- incomplete heads ---------------------------------------------------------------------------------------------
-
-    def _complete_head(self, data: bytes) -> bytes:
-        """The stored beginning with `data`, once the head is complete; empty before that."""
-        partial = self._partial
-        searched = max(0, len(partial) - 3)
-        partial += data
-        end = partial.find(b"\r\n\r\n", searched)
-        if end < 0:
-            self._check_partial(searched)
-            return b""
-        whole = bytes(partial)
-        partial.clear()
-        return whole
-
-    def _keep_partial(self, data: bytes) -> None:
-        self._partial += data
-        self._check_partial(0)
-
-    def _check_partial(self, searched: int) -> None:
-        partial = self._partial
-        if len(partial) > MAX_HEAD:
-            msg = f"the response head is longer than {MAX_HEAD} bytes"
-            raise RemoteProtocolError(msg)
-        if partial[:5] != b"HTTP/"[: len(partial)]:
-            msg = f"not an HTTP/1.1 response: {bytes(partial[:32])!r}"
-            raise RemoteProtocolError(msg)
-        at = partial.find(b"\n", searched)
-        if at >= 0 and partial[at - 1] != 13:
-            # RFC 9112 section 2.2 lets a recipient accept a lone LF; two readers of one head is what smuggling needs.
-            msg = "a line of the response head ends in LF without CR"
-            raise RemoteProtocolError(msg)
-
-    # -- failures -----------------------------------------------------------------------------------------------------
-
-    def _fail(self, error: RemoteProtocolError) -> None:
-        self._state = _BROKEN
-        self.reusable = False
-        self._partial.clear()
-        self.response_failed(error)
-
-    def _fail_idle(self) -> None:
-        self._state = _BROKEN
-        self.reusable = False
-        self.surplus_received()
-
-    # -- what a connection overrides ------------------------------------------------------------------------------------
+    # -- what a connection overrides -------------------------------------------------------------------------
 
     def response_received(self, head: ResponseHead, content: bytes) -> None:
         """A whole response arrived in one piece; the reader is idle again."""

@@ -48,7 +48,7 @@ class ControlFrames(Sending):
         handler(self, flags, stream_id, payload)
 
     def _receive_settings(self, flags: int, _stream_id: int, payload: bytes) -> None:
-        self._charge(_SETTINGS_COST)
+        self._charge(1 if flags & frames.ACK else _SETTINGS_COST)
         if flags & frames.ACK:
             if payload:
                 raise _wrong_size()

@@ -39,11 +39,11 @@ class MessageFrames(ControlFrames):
             self._continuation = (stream_id, flags & frames.END_STREAM != 0, [block])
             self._restricted = True
 
-    def _receive_continuation(self, frame_type: int, flags: int, stream_id: int, payload: bytes) -> None:
+    def _receive_continuation(
+        self, unfinished: UnfinishedBlock, frame_type: int, flags: int, stream_id: int, payload: bytes
+    ) -> None:
         """The frame after an unfinished header block, which must go on with it (section 6.10)."""
-        if self._continuation is None:
-            return
-        began_on, end_stream, fragments = self._continuation
+        began_on, end_stream, fragments = unfinished
         if frame_type != frames.CONTINUATION or stream_id != began_on:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the server interrupted a header block")
         fragments.append(payload)

@@ -6,16 +6,22 @@ Response fields are encoded by the independent `hpack` package; frames are packe
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hpack
 import pytest
-from hyperhttp.exceptions import HyperHTTPError
-from hyperhttp.protocol.events import ResponseHead
+
 from hyperhttp.protocol.http2 import H2Config, H2Connection, H2Stream
 
-DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from hyperhttp.exceptions import HyperHTTPError
+    from hyperhttp.protocol.events import ResponseHead
+
+DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = (
+    range(10)
+)
 END_STREAM, END_HEADERS, PADDED = 0x1, 0x4, 0x8
 
 
@@ -87,13 +93,20 @@ class Conversation:
 
     @staticmethod
     def frame(frame_type: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
-        return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", frame_type, flags, stream_id) + payload
+        return (
+            struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", frame_type, flags, stream_id) + payload
+        )
 
     def settings(self, settings: Iterable[tuple[int, int]]) -> bytes:
         return self.frame(SETTINGS, 0, 0, b"".join(struct.pack(">HI", *setting) for setting in settings))
 
     def headers(
-        self, stream_id: int, fields: Iterable[tuple[str, str]] = (), *, status: int | None = 200, end: bool = False
+        self,
+        stream_id: int,
+        fields: Iterable[tuple[str, str]] = (),
+        *,
+        status: int | None = 200,
+        end: bool = False,
     ) -> bytes:
         lines = ([] if status is None else [(":status", str(status))]) + list(fields)
         flags = END_HEADERS | (END_STREAM if end else 0)
@@ -149,7 +162,9 @@ class Conversation:
 
     def reset_codes(self) -> list[tuple[int, int]]:
         """Stream and code of each RST_STREAM the engine has sent."""
-        return [(frame[2], int.from_bytes(frame[3], "big")) for frame in self.sent() if frame[0] == RST_STREAM]
+        return [
+            (frame[2], int.from_bytes(frame[3], "big")) for frame in self.sent() if frame[0] == RST_STREAM
+        ]
 
 
 @pytest.fixture

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from hyperhttp.exceptions import LocalProtocolError, ReadError
 from hyperhttp.protocol.http2 import H2Config, H2Connection
 from hyperhttp.protocol.http2.errors import ErrorCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DATA, HEADERS, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 4, 6, 7, 8
 
@@ -18,7 +21,9 @@ def test_it_begins_with_preface_settings_and_window() -> None:
     connection.initiate()
     assert connection.has_data_to_send
     data = connection.data_to_send()
-    assert data.startswith(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x18\x04\0\0\0\0\0\0\x02\0\0\0\0\0\x04\0\x10\0\0")
+    assert data.startswith(
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x18\x04\0\0\0\0\0\0\x02\0\0\0\0\0\x04\0\x10\0\0"
+    )
     assert data.endswith(b"\0\0\x04\x08\0\0\0\0\0" + ((1 << 24) - 65_535).to_bytes(4, "big"))
     assert connection.data_to_send() == b""
 
@@ -96,7 +101,9 @@ def test_a_view_of_a_buffer_may_be_overwritten_afterwards(converse: Callable[...
 
 def test_only_an_incomplete_frame_is_kept(conversation: Any) -> None:
     conversation.request()
-    conversation.feed(conversation.headers(1), conversation.data(1, bytes(10_000)), conversation.data(1, bytes(90))[:50])
+    conversation.feed(
+        conversation.headers(1), conversation.data(1, bytes(10_000)), conversation.data(1, bytes(90))[:50]
+    )
     assert len(conversation.connection._tail) == 50
 
 
@@ -123,46 +130,6 @@ def test_a_ping_carries_eight_bytes(conversation: Any) -> None:
     assert [frame[3] for frame in conversation.sent()] == [b"liveness", b"12345678"]
     with pytest.raises(LocalProtocolError):
         conversation.connection.ping(b"short")
-
-
-class TestReset:
-    def test_it_tells_the_peer_and_leaves_the_siblings_alone(self, conversation: Any) -> None:
-        stream, listener = conversation.request()
-        _, sibling = conversation.request()
-        conversation.connection.reset_stream(stream)
-        assert conversation.reset_codes() == [(1, ErrorCode.CANCEL)]
-        conversation.feed(
-            conversation.headers(1), conversation.data(1, b"late", end=True), conversation.headers(3, end=True)
-        )
-        assert listener.events == []
-        assert sibling.events == [("head", 200, True)]
-
-    def test_twice_is_once(self, conversation: Any) -> None:
-        stream, _ = conversation.request()
-        conversation.connection.reset_stream(stream, ErrorCode.NO_ERROR)
-        conversation.connection.reset_stream(stream)
-        assert conversation.reset_codes() == [(1, ErrorCode.NO_ERROR)]
-
-    def test_after_the_end_it_does_nothing(self, conversation: Any) -> None:
-        stream, _ = conversation.request()
-        conversation.feed(conversation.headers(1, end=True))
-        conversation.connection.reset_stream(stream)
-        assert conversation.sent() == []
-
-    def test_a_stream_that_waits_for_a_window_is_not_woken_any_more(self, converse: Callable[..., Any]) -> None:
-        conversation = converse([(4, 0)])
-        stream, listener = conversation.request(upload=True)
-        conversation.connection.send_data(stream, b"x")
-        conversation.connection.reset_stream(stream)
-        conversation.feed(conversation.settings([(4, 10)]))
-        assert listener.events == []
-
-    def test_a_listener_may_reset_its_stream_while_it_listens(self, conversation: Any) -> None:
-        stream, listener = conversation.request()
-        listener.receive_head = lambda head, end_stream: conversation.connection.reset_stream(stream)
-        conversation.feed(conversation.headers(1), conversation.data(1, b"x", end=True))
-        assert listener.events == []
-        assert conversation.reset_codes() == [(1, ErrorCode.CANCEL)]
 
 
 class TestClose:

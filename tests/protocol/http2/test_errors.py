@@ -3,8 +3,16 @@ from __future__ import annotations
 import pickle
 
 import pytest
+
 from hyperhttp.exceptions import RemoteProtocolError
-from hyperhttp.protocol.http2.errors import ErrorCode, code_name, goaway_error, printable, remote_error, reset_error
+from hyperhttp.protocol.http2.errors import (
+    ErrorCode,
+    code_name,
+    goaway_error,
+    printable,
+    remote_error,
+    reset_error,
+)
 
 
 def test_an_error_carries_its_code_and_survives_pickling() -> None:

@@ -1,9 +1,17 @@
 from __future__ import annotations
 
 import pytest
+
 from hyperhttp.protocol import events
 from hyperhttp.protocol.http2.errors import ErrorCode, StreamFault
-from hyperhttp.protocol.http2.fields import PUBLIC_BITS, Entry, is_sensitive, make_entry, read_head, read_trailers
+from hyperhttp.protocol.http2.fields import (
+    PUBLIC_BITS,
+    Entry,
+    is_sensitive,
+    make_entry,
+    read_head,
+    read_trailers,
+)
 
 Lines = list[tuple[bytes, bytes]]
 OK = (b":status", b"200")
@@ -24,7 +32,11 @@ def test_a_head_has_status_fields_bits_and_length() -> None:
         entries([OK, (b"content-length", b"17"), (b"set-cookie", b"a=b"), (b"x", b"")]), 65536, 100
     )
     assert status == 200
-    assert [field[:2] for field in fields] == [(b"content-length", b"17"), (b"set-cookie", b"a=b"), (b"x", b"")]
+    assert [field[:2] for field in fields] == [
+        (b"content-length", b"17"),
+        (b"set-cookie", b"a=b"),
+        (b"x", b""),
+    ]
     assert bits & PUBLIC_BITS == events.CONTENT_LENGTH | events.SET_COOKIE
     assert length == 17
 
@@ -98,11 +110,15 @@ def test_trailers_are_fields() -> None:
     assert [field[:2] for field in read_trailers(entries([(b"a", b"b")]), 65536, 100)] == [(b"a", b"b")]
 
 
-@pytest.mark.parametrize("name", [b"cookie", b"set-cookie", b"authorization", b"x-api-key", b"x-access-token"])
+@pytest.mark.parametrize(
+    "name", [b"cookie", b"set-cookie", b"authorization", b"x-api-key", b"x-access-token"]
+)
 def test_names_that_sound_like_secrets(name: bytes) -> None:
     assert is_sensitive(name)
 
 
-@pytest.mark.parametrize("name", [b"date", b"server", b"etag", b"access-control-allow-credentials", b"accept"])
+@pytest.mark.parametrize(
+    "name", [b"date", b"server", b"etag", b"access-control-allow-credentials", b"accept"]
+)
 def test_names_that_do_not(name: bytes) -> None:
     assert not is_sensitive(name)

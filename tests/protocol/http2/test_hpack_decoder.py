@@ -6,6 +6,7 @@ from typing import Any
 
 import hpack
 import pytest
+
 from hyperhttp.protocol.http2.errors import ConnectionFault, ErrorCode, StreamFault
 from hyperhttp.protocol.http2.hpack_decoder import Decoder, HeadReader, decode_integer
 from hyperhttp.protocol.http2.hpack_encoder import encode_integer

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hpack
 import pytest
+
 from hyperhttp.exceptions import LocalProtocolError
 from hyperhttp.protocol.http2.hpack_encoder import Encoder, encode_integer, encode_string
 
@@ -87,7 +88,8 @@ def test_paths_and_lengths_stay_out_of_the_table(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [b"Authorization", b"Proxy-Authorization", b"Cookie", b"X-Api-Key", b"X-Auth-Token", b"X-Amz-Signature"]
+    "name",
+    [b"Authorization", b"Proxy-Authorization", b"Cookie", b"X-Api-Key", b"X-Auth-Token", b"X-Amz-Signature"],
 )
 def test_secrets_are_never_indexed_and_not_kept(pair: Pair, name: bytes) -> None:
     for _ in range(3):

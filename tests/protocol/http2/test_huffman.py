@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hpack.huffman import HuffmanEncoder
 from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
+
 from hyperhttp.protocol.http2.huffman import HuffmanError, decode, encode
 
 _INDEPENDENT = HuffmanEncoder(REQUEST_CODES, REQUEST_CODES_LENGTH)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from hyperhttp.protocol import events
 from hyperhttp.protocol.http2 import H2Config
 from hyperhttp.protocol.http2.errors import ErrorCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DATA, HEADERS, RST_STREAM, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 8, 9
 END_STREAM, END_HEADERS, PADDED, HAS_PRIORITY = 0x1, 0x4, 0x8, 0x20
@@ -14,7 +17,9 @@ END_STREAM, END_HEADERS, PADDED, HAS_PRIORITY = 0x1, 0x4, 0x8, 0x20
 
 def test_a_small_response_makes_two_calls(conversation: Any) -> None:
     stream, listener = conversation.request()
-    conversation.feed(conversation.headers(1, [("content-length", "5")]), conversation.data(1, b"hello", end=True))
+    conversation.feed(
+        conversation.headers(1, [("content-length", "5")]), conversation.data(1, b"hello", end=True)
+    )
     assert listener.events == [("head", 200, False), ("data", b"hello", True)]
     head = listener.head
     assert (head.http_version, head.reason, head.content_length) == ("HTTP/2", "", 5)
@@ -55,7 +60,9 @@ def test_a_response_without_content_ends_with_its_head(conversation: Any) -> Non
 
 
 @pytest.mark.parametrize(("method", "status"), [(b"HEAD", 200), (b"GET", 304), (b"GET", 204)])
-def test_a_length_without_content_is_right_where_there_is_none(conversation: Any, method: bytes, status: int) -> None:
+def test_a_length_without_content_is_right_where_there_is_none(
+    conversation: Any, method: bytes, status: int
+) -> None:
     _, listener = conversation.request(method)
     conversation.feed(conversation.headers(1, [("content-length", "99")], status=status, end=True))
     assert listener.events == [("head", status, True)]
@@ -67,7 +74,9 @@ def test_a_length_without_content_is_right_where_there_is_none(conversation: Any
 def test_interim_responses_come_before_the_head(conversation: Any) -> None:
     _, listener = conversation.request()
     conversation.feed(
-        conversation.headers(1, status=100), conversation.headers(1, status=103), conversation.headers(1, end=True)
+        conversation.headers(1, status=100),
+        conversation.headers(1, status=103),
+        conversation.headers(1, end=True),
     )
     assert listener.events == [("interim", 100), ("interim", 103), ("head", 200, True)]
 
@@ -126,12 +135,14 @@ class TestContinuation:
         assert [field[:2] for field in listener.head.fields] == [(b"a", b"b")]
 
     @pytest.mark.parametrize(
-        ("kind", "stream_id"), [(DATA, 1), (HEADERS, 1), (CONTINUATION, 3), (6, 0), (0x77, 0), (RST_STREAM, 1)]
+        ("kind", "stream_id"),
+        [(DATA, 1), (HEADERS, 1), (CONTINUATION, 3), (6, 0), (0x77, 0), (RST_STREAM, 1)],
     )
     def test_nothing_may_come_between_them(self, conversation: Any, kind: int, stream_id: int) -> None:
         _, listener = conversation.request()
         conversation.feed(
-            conversation.frame(HEADERS, 0, 1, b"\x88"), conversation.frame(kind, END_HEADERS, stream_id, bytes(8))
+            conversation.frame(HEADERS, 0, 1, b"\x88"),
+            conversation.frame(kind, END_HEADERS, stream_id, bytes(8)),
         )
         assert conversation.goaway_code() == ErrorCode.PROTOCOL_ERROR
         assert listener.events == [("reset", ErrorCode.PROTOCOL_ERROR, False)]
@@ -168,7 +179,9 @@ class TestMalformedMessages:
             ([("a", "b")], None),
         ],
     )
-    def test_a_malformed_head(self, conversation: Any, fields: list[tuple[str, str]], status: int | None) -> None:
+    def test_a_malformed_head(
+        self, conversation: Any, fields: list[tuple[str, str]], status: int | None
+    ) -> None:
         _, listener = conversation.request()
         _, sibling = conversation.request()
         conversation.feed(conversation.headers(1, fields, status=status), conversation.headers(3, end=True))
@@ -209,7 +222,9 @@ class TestMalformedMessages:
 
     def test_content_shorter_than_its_length(self, conversation: Any) -> None:
         _, listener = conversation.request()
-        conversation.feed(conversation.headers(1, [("content-length", "5")]), conversation.data(1, b"four", end=True))
+        conversation.feed(
+            conversation.headers(1, [("content-length", "5")]), conversation.data(1, b"four", end=True)
+        )
         assert listener.events[1:] == [("reset", ErrorCode.PROTOCOL_ERROR, False)]
         assert "1 bytes before" in str(listener.errors[0])
 
@@ -232,52 +247,6 @@ class TestMalformedMessages:
         assert listener.events[1:] == [("reset", ErrorCode.PROTOCOL_ERROR, False)]
 
 
-class TestReceiveWindows:
-    def test_the_streams_window_opens_as_its_reader_consumes(self, converse: Callable[..., Any]) -> None:
-        conversation = converse(config=H2Config(stream_window=1000))
-        stream, _ = conversation.request()
-        conversation.feed(conversation.headers(1), conversation.data(1, bytes(1000)))
-        assert conversation.sent() == []
-        conversation.connection.acknowledge(stream, 499)
-        assert conversation.sent() == []
-        conversation.connection.acknowledge(stream, 1)
-        assert conversation.sent() == [(WINDOW_UPDATE, 0, 1, (500).to_bytes(4, "big"))]
-        conversation.feed(conversation.data(1, bytes(500), end=True))
-        conversation.connection.acknowledge(stream, 1000)
-        assert conversation.sent() == []  # nothing more can come
-
-    def test_a_server_that_overruns_the_streams_window_loses_the_stream(self, converse: Callable[..., Any]) -> None:
-        conversation = converse(config=H2Config(stream_window=1000))
-        _, listener = conversation.request()
-        conversation.feed(conversation.headers(1), conversation.data(1, bytes(1001)))
-        assert listener.events[1:] == [("reset", ErrorCode.FLOW_CONTROL_ERROR, False)]
-
-    def test_the_connections_window_opens_on_arrival(self, converse: Callable[..., Any]) -> None:
-        """A response nobody reads must not hold up the others."""
-        conversation = converse(config=H2Config(connection_window=65_535))
-        conversation.request()
-        conversation.feed(conversation.headers(1), *[conversation.data(1, bytes(10_000))] * 3)
-        assert conversation.sent() == []
-        conversation.feed(conversation.data(1, bytes(10_000)))
-        assert conversation.sent() == [(WINDOW_UPDATE, 0, 0, (40_000).to_bytes(4, "big"))]
-
-    def test_content_of_a_reset_stream_counts_for_the_connection(self, converse: Callable[..., Any]) -> None:
-        conversation = converse(config=H2Config(connection_window=65_535))
-        stream, listener = conversation.request()
-        conversation.feed(conversation.headers(1))
-        conversation.connection.reset_stream(stream)
-        conversation.sent()
-        conversation.feed(*[conversation.data(1, bytes(10_000))] * 4)
-        assert conversation.sent() == [(WINDOW_UPDATE, 0, 0, (40_000).to_bytes(4, "big"))]
-        assert listener.events == [("head", 200, False)]
-
-    def test_a_server_that_overruns_the_connections_window_loses_it(self, conversation: Any) -> None:
-        conversation.request()
-        conversation.connection._receive_left = 10
-        conversation.feed(conversation.headers(1), conversation.data(1, bytes(11)))
-        assert conversation.goaway_code() == ErrorCode.FLOW_CONTROL_ERROR
-
-
 class TestEndedStreams:
     def test_frames_for_a_stream_never_opened_end_the_connection(self, conversation: Any) -> None:
         for stream_id in (0, 1, 2):
@@ -287,16 +256,22 @@ class TestEndedStreams:
                 assert conversation.goaway_code() == ErrorCode.PROTOCOL_ERROR
 
     @pytest.mark.parametrize("kind", [DATA, HEADERS])
-    def test_frames_after_the_end_of_a_response_end_the_connection(self, conversation: Any, kind: int) -> None:
+    def test_frames_after_the_end_of_a_response_end_the_connection(
+        self, conversation: Any, kind: int
+    ) -> None:
         _, listener = conversation.request()
-        conversation.feed(conversation.headers(1, end=True), conversation.frame(kind, END_HEADERS, 1, b"\x88"))
+        conversation.feed(
+            conversation.headers(1, end=True), conversation.frame(kind, END_HEADERS, 1, b"\x88")
+        )
         assert conversation.goaway_code() == ErrorCode.STREAM_CLOSED
         assert listener.events == [("head", 200, True)]
 
     @pytest.mark.parametrize("kind", [DATA, HEADERS])
     def test_frames_after_the_end_stop_an_upload(self, conversation: Any, kind: int) -> None:
         stream, listener = conversation.request(upload=True)
-        conversation.feed(conversation.headers(1, end=True), conversation.frame(kind, END_HEADERS, 1, b"\x88"))
+        conversation.feed(
+            conversation.headers(1, end=True), conversation.frame(kind, END_HEADERS, 1, b"\x88")
+        )
         assert conversation.reset_codes() == [(1, ErrorCode.STREAM_CLOSED)]
         assert listener.events == [("head", 200, True), ("window",)]
         assert stream.send_closed
@@ -312,7 +287,9 @@ class TestEndedStreams:
         stream, _ = conversation.request()
         _, listener = conversation.request()
         conversation.connection.reset_stream(stream)
-        conversation.feed(conversation.headers(1, [("x-a", "1")]), conversation.headers(3, [("x-a", "1")], end=True))
+        conversation.feed(
+            conversation.headers(1, [("x-a", "1")]), conversation.headers(3, [("x-a", "1")], end=True)
+        )
         assert [field[:2] for field in listener.head.fields] == [(b"x-a", b"1")]
 
     def test_very_old_resets_are_forgotten_in_favour_of_the_peer(self, conversation: Any) -> None:
@@ -333,6 +310,8 @@ def test_a_block_that_cannot_be_decoded_ends_the_connection(conversation: Any) -
 
 
 def test_a_tunnel_has_no_length(conversation: Any) -> None:
-    _, listener = conversation.request(b"CONNECT", authority=b"example.com:443", path=b"", scheme=b"", upload=True)
+    _, listener = conversation.request(
+        b"CONNECT", authority=b"example.com:443", path=b"", scheme=b"", upload=True
+    )
     conversation.feed(conversation.headers(1, [("content-length", "1")]), conversation.data(1, b"many bytes"))
     assert listener.body == b"many bytes"

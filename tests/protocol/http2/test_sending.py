@@ -1,11 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from hyperhttp.exceptions import LocalProtocolError
 from hyperhttp.protocol.http2.errors import ErrorCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DATA, HEADERS, CONTINUATION = 0, 1, 9
 
@@ -132,7 +135,9 @@ class TestWindows:
         conversation.feed(conversation.window_update(0, 100))
         assert order == [1, 3, 5, 3]
 
-    def test_a_stream_with_a_closed_window_does_not_stop_its_siblings(self, converse: Callable[..., Any]) -> None:
+    def test_a_stream_with_a_closed_window_does_not_stop_its_siblings(
+        self, converse: Callable[..., Any]
+    ) -> None:
         conversation = converse([(4, 40_000)])
         first, first_listener = conversation.request(b"POST", upload=True)
         second, second_listener = conversation.request(b"POST", upload=True)

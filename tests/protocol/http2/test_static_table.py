@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from hpack.table import HeaderTable
+
 from hyperhttp.protocol.http2.static_table import STATIC_NAMES, STATIC_PAIRS, STATIC_TABLE
 
 
