@@ -29,7 +29,7 @@ import pytest
 import hyperhttp
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator
     from typing import Self
 
     from hyperhttp import Request, Response
@@ -60,6 +60,24 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.fail(f"not installed in CI: {', '.join(missing)}", pytrace=False)
         if missing:
             pytest.skip(f"not installed: {', '.join(missing)}")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Report a failure with the garbage collector at rest.
+
+    Reporting parses source code; a finalizer that warns in the middle of it does so too, which CPython before
+    3.12.4 takes for an error of its own (gh-106905) that ends the whole run.
+    """
+    if call.excinfo is not None:
+        gc.collect()
+        gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def in_ci() -> bool:

@@ -125,7 +125,7 @@ def _parser() -> CommandParser:
         prog="hyperhttp",
         usage=_USAGE,
         description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_HelpFormatter,
         add_help=False,
         allow_abbrev=False,
     )
@@ -158,9 +158,21 @@ def _add_request_options(group: argparse._ArgumentGroup) -> None:
         help="a header field; 'NAME:' leaves out a default one, 'NAME;' sends it empty",
     )
     add(
-        "-p", "--param", type=_pair, action="append", default=[], metavar="NAME=VALUE", help="add to the query"
+        "-p",
+        "--param",
+        type=_pair,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="add to the query",
     )
-    add("-d", "--data", action=_Once, metavar="TEXT", help="content as it is; @FILE from a file, @- from stdin")
+    add(
+        "-d",
+        "--data",
+        action=_Once,
+        metavar="TEXT",
+        help="content as it is; @FILE from a file, @- stdin",
+    )
     add(
         "-F",
         "--form",
@@ -219,7 +231,7 @@ def _add_output_options(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("-i", "--include", action="store_true", help="show the response head before the content")
     add("-I", "--head", action="store_true", help="send HEAD, or show nothing but the head")
-    add("-v", "--verbose", action="store_true", help="tell on stderr what goes over the wire, without secrets")
+    add("-v", "--verbose", action="store_true", help="tell on stderr what goes over the wire")
     add("-q", "--quiet", action="store_true", help="no progress and no remarks, only errors")
     add("-o", "--output", metavar="FILE", help="write the content to a file; - is stdout, binary or not")
     add(
@@ -296,6 +308,17 @@ class _Once(argparse.Action):
 
 
 # -- help -------------------------------------------------------------------------------------------------
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """One line for most options: names in one column, what is behind them said once."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        names = ", ".join(action.option_strings)
+        return f"{names} {action.metavar}" if action.metavar and action.nargs != 0 else names
 
 
 class _Version(argparse.Action):

@@ -11,7 +11,15 @@ import re
 import sys
 from typing import TYPE_CHECKING, Final
 
-from hyperhttp.cli.exits import BROKEN_PIPE, INTERRUPTED, UNEXPECTED, USAGE, CommandError, exit_code_of
+from hyperhttp.cli.exits import (
+    BROKEN_PIPE,
+    INTERRUPTED,
+    NOT_WRITTEN,
+    OK,
+    UNEXPECTED,
+    CommandError,
+    exit_code_of,
+)
 from hyperhttp.cli.style import Style, printable
 from hyperhttp.exceptions import HyperHTTPError
 
@@ -32,15 +40,13 @@ def run(arguments: Sequence[str]) -> int:
     """
     try:
         code = _dispatch(arguments)
-        sys.stdout.flush()
-    except SystemExit as stop:  # argparse in a plugin's command
-        code = stop.code if isinstance(stop.code, int) else (USAGE if stop.code else 0)
+        _flush()
     except KeyboardInterrupt:
         return _give_up("interrupted", INTERRUPTED)
     except BrokenPipeError:
         _drop_output()
         return BROKEN_PIPE
-    except Exception as error:  # noqa: BLE001 - the one place where every failure becomes a line and a code
+    except Exception as error:  # the one place where every failure becomes a line and a code
         if os.environ.get("HYPERHTTP_DEBUG"):
             raise
         return _give_up(_message_of(error), exit_code_of(error))
@@ -48,6 +54,16 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
+    """The exit code of the command that is meant; one that ends the program ends only itself."""
+    try:
+        return _run_command(arguments)
+    except SystemExit as stop:  # argparse, here or in a plugin's command
+        if stop.code is None or isinstance(stop.code, int):
+            return stop.code or OK
+        raise CommandError(str(stop.code), UNEXPECTED) from None
+
+
+def _run_command(arguments: Sequence[str]) -> int:
     name, rest = (arguments[0], arguments[1:]) if arguments else ("", ())
     if name == "demo":
         from hyperhttp.cli.demo import demo
@@ -58,7 +74,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
 
         return list_plugins(rest)
     if name == "help":
-        return _dispatch([*rest[:1], "--help"])
+        return _run_command([*rest[:1], "--help"])
     command = _plugin_command(name) if "--no-plugins" not in arguments else None
     if command is not None:
         return command(list(rest))
@@ -89,18 +105,33 @@ def _give_up(message: str, code: int) -> int:
     """Say why on stderr, after what was already written to stdout."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        _drop_output()
     except OSError:
-        code = code or UNEXPECTED
+        _drop_output()
     label = Style(sys.stderr).paint("hyperhttp:", "bold", "red")
     with contextlib.suppress(OSError, ValueError):  # nobody listens any more
         print(f"{label} {printable(' '.join(message.split()))}", file=sys.stderr, flush=True)
     return code
 
 
+def _flush() -> None:
+    """Write what is left, while a failure can still be told.
+
+    Raises:
+        BrokenPipeError: nobody reads it.
+        CommandError: it cannot be written.
+    """
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _drop_output()
+        msg = f"cannot write to stdout: {error.strerror or error}"
+        raise CommandError(msg, NOT_WRITTEN) from error
+
+
 def _drop_output() -> None:
-    """Let what is left in the buffer of stdout go nowhere, so that the interpreter does not fail on it at exit."""
+    """Let what is left in the buffer of stdout go nowhere: the interpreter would fail on it at exit."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

@@ -29,14 +29,16 @@ _LONGEST: Final = 200
 _SUFFIX: Final = re.compile(r"(?:\.[A-Za-z0-9]{1,10}){1,2}\Z")
 #: What Windows allows in no name; a colon there also names a hidden stream.
 _FORBIDDEN: Final = re.compile(r'[<>:"|?*]')
+#: Categories of characters that are not seen: controls, formats, surrogates, unassigned, line separators.
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _DEVICE: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)", re.IGNORECASE)
 
 
 def download_name(url: URL, disposition: str | None = None) -> str:
     """The name for a download: what Content-Disposition suggests (RFC 6266), else the last part of the path.
 
-    Either is a suggestion of a stranger. What is left of it is one plain name: no folder, not hidden, nothing that
-    a shell takes for an option, nothing that a terminal obeys.
+    Either is a suggestion of a stranger. What is left of it is one plain name: no folder, not hidden, nothing
+    that a shell takes for an option, nothing that a terminal obeys.
     """
     suggestions = [*_suggested(disposition or ""), percent_decode(url.path)]
     return next(filter(None, map(_plain_name, suggestions)), _NO_NAME)
@@ -59,7 +61,7 @@ def _suggested(disposition: str) -> list[str]:
 def _plain_name(text: str) -> str:
     """What is left of a suggested name; empty where nothing is."""
     name = re.split(r"[/\\]", text)[-1]
-    name = "".join(char for char in name if unicodedata.category(char)[0] != "C" and char not in "\u2028\u2029")
+    name = "".join(char for char in name if unicodedata.category(char) not in _UNSEEN)
     name = _FORBIDDEN.sub("_", name).lstrip(".-~ ").rstrip(". ")
     if _DEVICE.match(name):
         name = f"_{name}"
@@ -92,6 +94,8 @@ class NewFile:
             raise self._failure("it is a folder")
         if path.exists() and not replace:
             raise self._failure("the file exists; --force overwrites it")
+        if path.exists() and not os.access(path, os.W_OK):  # replacing it would not ask
+            raise self._failure("it may not be written")
         try:
             self._file = self._open()
         except OSError as error:

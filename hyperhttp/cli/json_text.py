@@ -1,7 +1,7 @@
 """JSON as a person reads it: indented, in colours, and otherwise untouched.
 
-The text is laid out anew token by token, not loaded and dumped: numbers keep their digits, objects their double
-names and strings their escapes (RFC 8259).
+The text is laid out anew piece by piece, not loaded and dumped: numbers keep their digits, objects their
+double names and strings their escapes (RFC 8259).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["is_json", "pretty"]
 
-_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
+_WORD: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 _INDENT: Final = "  "
 
 
@@ -32,38 +32,38 @@ def pretty(text: str, style: Style) -> str | None:
         json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return "".join(_layout(_TOKEN.findall(text), style))
+    return "".join(_layout(_WORD.findall(text), style))
 
 
-def _layout(tokens: list[str], style: Style) -> Iterator[str]:
+def _layout(words: list[str], style: Style) -> Iterator[str]:
     depth = 0
-    for place, token in enumerate(tokens):
-        following = tokens[place + 1] if place + 1 < len(tokens) else ""
-        if token in "{[":
-            yield token
+    for place, word in enumerate(words):
+        following = words[place + 1] if place + 1 < len(words) else ""
+        if word in "{[":
+            yield word
             if following not in "}]":
                 depth += 1
                 yield _line(depth)
-        elif token in "}]":
-            if tokens[place - 1] not in "{[":
+        elif word in "}]":
+            if words[place - 1] not in "{[":
                 depth -= 1
                 yield _line(depth)
-            yield token
-        elif token == ",":
-            yield token + _line(depth)
-        elif token == ":":
+            yield word
+        elif word == ",":
+            yield word + _line(depth)
+        elif word == ":":
             yield ": "
         else:
-            yield _value(token, style, is_name=following == ":")
+            yield _value(word, style, is_name=following == ":")
 
 
 def _line(depth: int) -> str:
     return "\n" + _INDENT * depth
 
 
-def _value(token: str, style: Style, *, is_name: bool) -> str:
+def _value(word: str, style: Style, *, is_name: bool) -> str:
     if is_name:
-        return style.paint(token, "blue", "bold")
-    if token[0] == '"':
-        return style.paint(token, "green")
-    return style.paint(token, "yellow" if token in ("true", "false", "null") else "cyan")
+        return style.paint(word, "blue", "bold")
+    if word[0] == '"':
+        return style.paint(word, "green")
+    return style.paint(word, "yellow" if word in ("true", "false", "null") else "cyan")

@@ -24,14 +24,15 @@ __all__ = ["client_options", "method_of", "request_options", "target_of"]
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://").match
 #: Where nobody has a certificate: this machine.
-_LOCAL: Final = re.compile(r"(?:localhost|[^/?#]*\.localhost|127\.[0-9.]+|\[::1\])(?:[:/?#]|$)", re.I).match
+_LOCAL: Final = re.compile(r"(?i:localhost|[^/?#]*\.localhost|127\.[0-9.]+|\[::1\])(?:[:/?#]|$)").match
 _PAIR: Final = re.compile(r"([^=:{}\[\]\"][^=:]*)(:?=)(.*)", re.DOTALL).fullmatch
 
 
 def target_of(text: str) -> tuple[URL, str]:
     """The URL that was meant, and the scheme that was added to it, if any.
 
-    ``example.com`` is on https, ``localhost:8000`` and ``127.0.0.1`` are on http, ``:8000/path`` is on localhost.
+    ``example.com`` is on https; ``localhost:8000`` and ``127.0.0.1`` are on http, and so is ``:8000/path``,
+    which is on localhost.
 
     Raises:
         InvalidURL: it is none.

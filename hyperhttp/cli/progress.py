@@ -72,7 +72,7 @@ class Progress:
             elapsed = duration(max(self._clock() - self._started, 0.0))
             return f"{size(done)}  {size(self._rate)}/s  {elapsed}"
         share = min(done / total, 1.0)
-        left = duration((total - done) / self._rate) if self._rate > 0 and done < total else "-"
+        left = _clock((total - done) / self._rate) if self._rate > 0 else "-"
         facts = f"{size(done)} of {size(total)}  {size(self._rate)}/s  ETA {left}"
         room = min(self._width() - len(facts) - 9, _WIDEST)
         bar = f"{self._bar(share, room)} " if room >= 10 else ""
@@ -95,3 +95,10 @@ class Progress:
 
     def _width(self) -> int:
         return shutil.get_terminal_size().columns if self._columns is None else self._columns
+
+
+def _clock(seconds: float) -> str:
+    """Time left: ``0:07``, ``2:05:00``."""
+    minutes, rest = divmod(round(max(seconds, 0.0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

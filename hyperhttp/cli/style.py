@@ -1,7 +1,7 @@
 """What text looks like: colours where a person looks at a terminal, and figures a person can read.
 
-Colours are ANSI escapes, written only to a terminal that takes them, and never where ``NO_COLOR`` is set. What
-comes from a server is cleaned first: it must not move the cursor or turn text around.
+Colours are ANSI escapes, written only to a terminal that takes them, and never where ``NO_COLOR`` is set.
+What comes from a server is cleaned first: it must not move the cursor or turn text around.
 """
 
 from __future__ import annotations
@@ -70,13 +70,13 @@ def printable(text: str) -> str:
 
 def size(count: float) -> str:
     """A number of bytes: ``512 B``, ``1.5 kB``, ``23.0 MB``."""
-    if count < 1000:
+    if count < 999.95:
         return f"{count:.0f} B"
-    for unit in _UNITS:
+    step = 0
+    while count >= 999.95 and step < len(_UNITS):
         count /= 1000
-        if count < 999.95:
-            break
-    return f"{count:.1f} {unit}"
+        step += 1
+    return f"{count:.1f} {_UNITS[step - 1]}"
 
 
 def duration(seconds: float) -> str:

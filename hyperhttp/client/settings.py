@@ -27,8 +27,8 @@ __all__ = ["DEFAULT_TIMEOUT", "EVENTS", "Settings", "auth_of", "hooks_of", "redi
 DEFAULT_TIMEOUT: Final = Timeout(30.0)
 #: Bytes of decoded content kept in memory where nothing else is said.
 DEFAULT_MAX_RESPONSE_SIZE: Final = 1 << 30
-#: Decoded bytes per encoded byte: DEFLATE ends at about 1032, honest content stays far below.
-DEFAULT_MAX_RATIO: Final = 1200.0
+#: Decoded bytes per encoded byte, beyond the first MiB; honest content stays far below.
+DEFAULT_MAX_RATIO: Final = 250.0
 #: Seconds an answer of the name service is kept.
 DEFAULT_DNS_TTL: Final = 60.0
 #: Events that `event_hooks` may name.

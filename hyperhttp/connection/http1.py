@@ -10,6 +10,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from hyperhttp.connection.base import NEW
+from hyperhttp.connection.stream import ContentStream
 from hyperhttp.exceptions import (
     ReadError,
     ReadTimeout,
@@ -21,7 +23,6 @@ from hyperhttp.exceptions import (
 from hyperhttp.network.base import NEVER
 from hyperhttp.protocol.http1.reader import ResponseReader
 from hyperhttp.protocol.http1.writer import LAST_CHUNK, write_chunk
-from hyperhttp.connection.stream import ContentStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,7 +70,6 @@ class HTTP1Connection(ResponseReader):
         "_writable",
         "channel",
         "expires_at",
-        "interim",
         "lane",
         "made_at",
         "owner",
@@ -80,6 +80,7 @@ class HTTP1Connection(ResponseReader):
     )
 
     multiplexed = False
+    in_use = 1
     http_version = "HTTP/1.1"
 
     def __init__(
@@ -99,12 +100,15 @@ class HTTP1Connection(ResponseReader):
         self._read_timeout = self._write_timeout = self._total_at = NEVER
         self._early = False
         self.owner: object | None = None
-        self.interim: list[ResponseHead] | None = None
         self.uses = 0
-        self.place = 0
+        self.place = NEW
         self.made_at = self.read_at = _now()
         self.expires_at = self.retire_at = NEVER
         channel.attach(self)
+
+    def has_room(self) -> bool:
+        """It serves one at a time."""
+        return self.owner is None
 
     # -- the exchange ---------------------------------------------------------------------------------------------------
 
@@ -256,12 +260,9 @@ class HTTP1Connection(ResponseReader):
         if self._writable is not None:
             self.write_resumed()
 
-    def interim_received(self, head: ResponseHead) -> None:
-        """1xx: kept for whoever asks."""
+    def interim_received(self, head: ResponseHead) -> None:  # noqa: ARG002 - nobody has asked for it
+        """1xx: a sign of life, and no more."""
         self.read_at = _now()
-        if self.interim is None:
-            self.interim = []
-        self.interim.append(head)
 
     def content_received(self, data: bytes) -> None:
         """Feed the stream, wake its reader."""
@@ -389,17 +390,18 @@ class HTTP1Connection(ResponseReader):
         """Let the rest of the content go straight into `view`, where it has a known length and that is it."""
         if self.left != len(view):
             return False
-        self.channel.receive_into(view)
-        return True
+        return self.channel.receive_into(view)
 
     def buffer_grew(self, size: int) -> None:
         """A part of the buffer was filled."""
         self.read_at = _now()
         self.skip_content(size)
 
-    def buffer_filled(self) -> None:
-        """The content is complete."""
+    def buffer_filled(self, *, more: bool) -> None:
+        """The content is complete; bytes beyond it answer no request."""
         self.read_at = _now()
+        if more:
+            self.reusable = False
         self.finish_content()
 
     def pause_content(self) -> None:

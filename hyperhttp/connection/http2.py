@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from hyperhttp.connection.base import NEW
 from hyperhttp.connection.stream import ContentStream
 from hyperhttp.exceptions import (
     HyperHTTPError,
@@ -97,14 +98,14 @@ class HTTP2Connection:
         self.in_use = 0
         self.uses = 0
         self.lost = False
-        self.place = 0
+        self.place = NEW
         self.made_at = self.read_at = _now()
         self.expires_at = self.retire_at = NEVER
         self.writable: list[Wait] = []
         self._receive = self.engine.receive_data
         self._out = self.engine._out
+        self.engine.initiate()  # before anything that has come already is answered
         channel.attach(self)
-        self.engine.initiate()
         self.flush()
 
     @property
@@ -192,7 +193,7 @@ class HTTP2Connection:
     def buffer_grew(self, size: int) -> None:
         """Frames cannot go straight into a buffer."""
 
-    def buffer_filled(self) -> None:
+    def buffer_filled(self, *, more: bool) -> None:  # noqa: ARG002
         """Frames cannot go straight into a buffer."""
 
     def receive_eof(self) -> None:
@@ -313,7 +314,6 @@ class HTTP2Exchange:
         "_error",
         "_first",
         "_head",
-        "_interim",
         "_read_timeout",
         "_since",
         "_total_at",
@@ -340,7 +340,6 @@ class HTTP2Exchange:
         self._first: bytes | None = None
         self._content: ContentStream | None = None
         self._error: HyperHTTPError | None = None
-        self._interim: list[ResponseHead] | None = None
         self._at = now
         self.ended = False
         self.over = False
@@ -460,11 +459,9 @@ class HTTP2Exchange:
 
     # -- what the engine tells ------------------------------------------------------------------------------------------------
 
-    def receive_informational(self, head: ResponseHead) -> None:
-        """1xx: kept for whoever asks."""
-        if self._interim is None:
-            self._interim = []
-        self._interim.append(head)
+    def receive_informational(self, head: ResponseHead) -> None:  # noqa: ARG002 - nobody has asked for it
+        """1xx: a sign of life, and no more."""
+        self._since = _now()
 
     def receive_head(self, head: ResponseHead, end_stream: bool) -> None:
         """The final response began."""

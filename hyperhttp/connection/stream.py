@@ -24,6 +24,8 @@ __all__ = ["HIGH_WATER", "ContentSource", "ContentStream"]
 HIGH_WATER: Final = 262_144
 #: Bytes from which on it pays to let the socket write content to its final place.
 _LARGE: Final = 65_536
+#: Bytes up to which a length is believed before the content is there (CVE-2025-13836 was a client that believed any).
+_LARGEST: Final = 16_777_216
 
 
 #: Freed blocks up to this size stay with the process for a while.
@@ -178,7 +180,7 @@ class ContentStream:
             if (
                 length is not None
                 and self.received == self._size
-                and length - self._size >= _LARGE
+                and _LARGE <= length - self._size <= _LARGEST
                 and not self.ended
             ):
                 content = await self._receive_into_buffer(length)

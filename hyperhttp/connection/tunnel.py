@@ -165,7 +165,7 @@ class _Ear:
     def buffer_grew(self, size: int) -> None:
         """A handshake asks for no buffer."""
 
-    def buffer_filled(self) -> None:
+    def buffer_filled(self, *, more: bool) -> None:  # noqa: ARG002
         """A handshake asks for no buffer."""
 
     def receive_eof(self) -> None:

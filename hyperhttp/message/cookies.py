@@ -16,11 +16,11 @@ import time
 from collections.abc import ItemsView, Iterable, Iterator, Mapping, MutableMapping, ValuesView
 from dataclasses import replace
 from datetime import datetime
-from itertools import count
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 
+from hyperhttp.exceptions import InvalidURL
 from hyperhttp.message.set_cookie import (
     Cookie,
     check_path,
@@ -29,6 +29,7 @@ from hyperhttp.message.set_cookie import (
     is_secure,
     make_cookie,
     make_pair,
+    next_number,
     parse_set_cookie,
     path_matches,
     restore_cookie,
@@ -56,7 +57,6 @@ _MAX_PLANS: Final = 1024
 
 _SAVED: Final = ("pair", "domain", "path", "host_only", "secure", "http_only", "same_site", "expires")
 _created: Final = attrgetter("created")
-_next_use: Final = count(1).__next__
 
 
 class _Plan(NamedTuple):
@@ -343,7 +343,6 @@ class Cookies(MutableMapping[str, str]):
             for cookie in list(bucket.values()) if bucket else ():
                 fits = (secure or not cookie.secure) and (domain == host or not cookie.host_only)
                 if fits and not cookie.has_expired(now):
-                    cookie.used = _next_use()
                     found.append(cookie)
         found.sort(key=lambda cookie: (-len(cookie.path), cookie.created))
         until = min((cookie.expires for cookie in found if cookie.expires is not None), default=math.inf)
@@ -397,12 +396,16 @@ class Cookies(MutableMapping[str, str]):
 
     def _covers_secure(self, cookie: Cookie) -> bool:
         """Whether a cookie that came in clear would hide a secure one (Section 5.7, "leave secure alone")."""
-        for domain, bucket in list(self._domains.items()):
-            if domain_matches(domain, cookie.domain) or domain_matches(cookie.domain, domain):
-                for each in list(bucket.values()):
-                    if each.secure and each.name == cookie.name and path_matches(cookie.path, each.path):
-                        return True
-        return False
+        related = [
+            bucket
+            for domain, bucket in list(self._domains.items())
+            if domain_matches(domain, cookie.domain) or domain_matches(cookie.domain, domain)
+        ]
+        others = [each for bucket in related for each in list(bucket.values())]
+        return any(
+            each.secure and each.name == cookie.name and path_matches(cookie.path, each.path)
+            for each in others
+        )
 
 
 class _Items(ItemsView[str, str]):
@@ -444,6 +447,8 @@ def _domains_of(host: str) -> list[str]:
 def _choose(cookies: list[Cookie], path: str, names: frozenset[str] = frozenset()) -> list[Cookie]:
     """Those for a path without some names; what a host has set hides what is for every host."""
     chosen = [each for each in cookies if path_matches(path, each.path) and each.name not in names]
+    for cookie in chosen:
+        cookie.used = next_number()
     set_by_host = {cookie.name for cookie in chosen if cookie.domain}
     return [cookie for cookie in chosen if cookie.domain or cookie.name not in set_by_host]
 
@@ -464,8 +469,11 @@ def _names_in(line: bytes | str) -> frozenset[str]:
 
 def _host_of(domain: str) -> str:
     """A domain as `URL.host` writes it."""
-    name = domain.removeprefix(".")
-    return URL(f"http://[{name}]/" if ":" in name and not name.startswith("[") else f"http://{name}/").host
+    name = domain.removeprefix(".").removeprefix("[").removesuffix("]")
+    url = URL(f"http://[{name}]/" if ":" in name else f"http://{name}/")
+    if url.target != "/" or url.userinfo or url.fragment:
+        raise InvalidURL(f"the domain of a cookie is a host name or an address, not {domain[:80]!r}")
+    return url.host
 
 
 def _normal(domain: str) -> str:

@@ -29,6 +29,7 @@ __all__ = [
     "is_secure",
     "make_cookie",
     "make_pair",
+    "next_number",
     "parse_cookie_date",
     "parse_set_cookie",
     "path_matches",
@@ -64,7 +65,8 @@ _COMMON_SUFFIXES: Final = frozenset(
     {"ac", "co", "com", "edu", "go", "gob", "gov", "mil", "ne", "net", "or", "org"}
 )
 
-_next_number = itertools.count(1).__next__
+next_number: Final = itertools.count(1).__next__
+"""Orders making and use of cookies; unlike time it never stands still."""
 
 
 @dataclass(slots=True, eq=False)
@@ -82,8 +84,8 @@ class Cookie:
         same_site: What the server said about requests from other sites, in lower case.
         expires: Unix time of its end in seconds; None for the end of the session.
         pair: What is sent: name and value, a character for each byte.
-        created: Grows with each cookie made; replacing a cookie keeps it.
-        used: Grows with each use.
+        created: Its number in the order of making; replacing a cookie keeps it.
+        used: Number of the last use, from the same row as `created`.
     """
 
     name: str
@@ -122,7 +124,7 @@ def make_cookie(
     name, equals, value = pair.partition("=")
     if not equals:
         name, value = "", pair
-    number = _next_number()
+    number = next_number()
     return Cookie(
         text_of(name), text_of(value), domain, path, host_only, secure, http_only, same_site, expires, pair,
         number, number,

@@ -32,6 +32,10 @@ T = TypeVar("T")
 
 _TICK = 0.005  # seconds; deadlines closer together than this share one look
 _CLOSE_GRACE = 1.0  # seconds a TLS peer gets for its close_notify before the transport is aborted
+_BLOCKED = (
+    0.001  # seconds; after a longer pause the program may have kept the loop from reading what came meanwhile
+)
+_NOTHING = memoryview(b"")
 _WORKERS = 8  # threads for name look-ups and file reads
 
 
@@ -165,14 +169,26 @@ class AioChannel(asyncio.Protocol):
         if self.closed:
             receiver.connection_lost(None)
 
-    def receive_into(self, view: memoryview) -> None:
+    def receive_into(self, view: memoryview) -> bool:
         """Fill `view` straight from the socket, then tell the receiver; one copy less for large content."""
-        if self._transport is not None and self._receiver is not None:
-            self._transport.set_protocol(_Filler(self, self._transport, self._receiver, view))
+        if self._transport is None or self._receiver is None or self._is_tls():
+            return False
+        self._transport.set_protocol(_Filler(self, self._transport, self._receiver, view))
+        return True
 
-    def is_alive(self) -> bool:
-        """Not closed: bytes on an idle connection have already retired it."""
-        return not self.closed and self._transport is not None and not self._transport.is_closing()
+    def is_alive(self, idle: float) -> bool:
+        """Not closed, and nothing waits in the socket that the loop has had no time to read."""
+        if self.closed or self._transport is None or self._transport.is_closing():
+            return False
+        return idle < _BLOCKED or self._is_silent()
+
+    def _is_silent(self) -> bool:
+        try:
+            return self._sock is None or self._sock.recv(1, socket.MSG_PEEK) is None
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
 
     def pause_reading(self) -> None:
         """Stop reading from the socket."""
@@ -290,9 +306,9 @@ class _Filler(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         if nbytes == len(self._view):
-            self._view = self._view[:0]
+            self._view = _NOTHING
             self._transport.set_protocol(self._channel)
-            self._receiver.buffer_filled()
+            self._receiver.buffer_filled(more=not self._channel._is_silent())
         else:
             self._view = self._view[nbytes:]
             self._receiver.buffer_grew(nbytes)
@@ -301,7 +317,7 @@ class _Filler(asyncio.BufferedProtocol):
         self._channel.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._view = self._view[:0]
+        self._view = _NOTHING
         self._channel.connection_lost(exc)
 
 

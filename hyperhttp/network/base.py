@@ -76,8 +76,8 @@ class Receiver(Watched, Protocol):
     def buffer_grew(self, size: int) -> None:
         """`Channel.receive_into` has put `size` more bytes into the buffer."""
 
-    def buffer_filled(self) -> None:
-        """`Channel.receive_into` has filled the buffer; bytes come by `receive_data` again."""
+    def buffer_filled(self, *, more: bool) -> None:
+        """`Channel.receive_into` has filled the buffer; bytes come by `receive_data` again, and `more` are waiting."""
 
     def receive_eof(self) -> None:
         """The peer will send nothing more."""
@@ -122,11 +122,11 @@ class Channel(Protocol):
     def new_wait(self) -> Wait:
         """Something to await until a callback of the receiver sets it."""
 
-    def receive_into(self, view: memoryview) -> None:
-        """Let the next ``len(view)`` bytes go straight into `view` instead of `Receiver.receive_data`."""
+    def receive_into(self, view: memoryview) -> bool:
+        """Let the next ``len(view)`` bytes go straight into `view` instead of `Receiver.receive_data`; False where that cannot be."""
 
-    def is_alive(self) -> bool:
-        """Whether an idle channel can be used: still open, and nothing came from the peer."""
+    def is_alive(self, idle: float) -> bool:
+        """Whether a channel that was idle for `idle` seconds can be used: still open, and nothing came from the peer."""
 
     def pause_reading(self) -> None:
         """Stop taking bytes from the peer."""

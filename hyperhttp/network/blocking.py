@@ -157,9 +157,10 @@ class BlockingChannel:
                 if not wait._done:
                     wait.set_exception(ReadError(f"the connection to {self.peer} was closed"))
 
-    def receive_into(self, view: memoryview) -> None:
+    def receive_into(self, view: memoryview) -> bool:
         """Fill `view` straight from the socket, then tell the receiver."""
         self._view = view
+        return True
 
     def _fill(self, view: memoryview, receiver: Receiver) -> None:
         size = self._sock.recv_into(view)
@@ -168,7 +169,7 @@ class BlockingChannel:
             receiver.receive_eof()
         elif size == len(view):
             self._view = None
-            receiver.buffer_filled()
+            receiver.buffer_filled(more=False)  # a look comes before the next use
         else:
             self._view = view[size:]
             receiver.buffer_grew(size)
@@ -192,7 +193,7 @@ class BlockingChannel:
         value = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
 
-    def is_alive(self) -> bool:
+    def is_alive(self, idle: float) -> bool:  # noqa: ARG002 - nobody reads between two requests
         """Whether nothing has come on an idle connection: neither its end nor bytes that belong to no request."""
         if self.closed:
             return False

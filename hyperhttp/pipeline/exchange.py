@@ -23,7 +23,7 @@ from hyperhttp.protocol.events import CONTENT_ENCODING, SET_COOKIE
 from hyperhttp.protocol.http1.writer import write_fields, write_request_line
 
 if TYPE_CHECKING:
-    from hyperhttp.pool.pool import Connection
+    from hyperhttp.connection.base import Connection
     from hyperhttp.connection.stream import ContentStream
     from hyperhttp.message.headers import Headers
     from hyperhttp.message.request import Request
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     _Answer = tuple[ResponseHead, bytes | ContentStream, float]
 
-__all__ = ["exchange", "render_head"]
+__all__ = ["exchange", "load", "render_head"]
 
 #: In-memory content up to this size travels in the same write as the head.
 _JOIN = 65_536
@@ -54,8 +54,12 @@ async def exchange(call: Call) -> Response:
     pool = call.pool
     request = call.request
     data = call.head
+    last = False
     if data is None:
         data = render_head(request, call.route)
+        last = (
+            "close" in request.headers.get("connection", "").lower()
+        )  # RFC 9112 section 9.6: the last on its connection
     lane = pool.lanes.get(call.route) or pool.lane(call.route)
     connection = pool.take(lane, call.now)
     if connection is None:
@@ -70,6 +74,8 @@ async def exchange(call: Call) -> Response:
                 )
                 break
             connection.owner = call
+            if last:
+                connection.retire_at = 0.0
             if request.content is None:
                 head, content, at = await connection.send(
                     request.method, data, call.timeout, call.total_at, started
@@ -105,7 +111,7 @@ async def exchange(call: Call) -> Response:
                 request.url, [field[1] for field in head.fields if field[0].lower() == b"set-cookie"]
             )
     if not call.stream:
-        await _load(response)
+        await load(response)
     return response
 
 
@@ -223,7 +229,8 @@ def _final(error: BaseException, request: Request) -> BaseException:
     return error
 
 
-async def _load(response: Response) -> None:
+async def load(response: Response) -> None:
+    """Read the content; where that fails, give the connection up."""
     try:
         await response._load()
     except BaseException:

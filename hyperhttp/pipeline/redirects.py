@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from hyperhttp.exceptions import InvalidURL, RemoteProtocolError, StreamConsumed, TooManyRedirects
 from hyperhttp.message.headers import Headers
 from hyperhttp.message.request import Request
+from hyperhttp.pipeline.exchange import load
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -39,10 +40,13 @@ async def follow_redirects(call: Call, send: Callable[[Call], Awaitable[Response
         RemoteProtocolError: the target cannot or must not be followed.
     """
     history: list[Response] = []
+    stream, call.stream = call.stream, True  # what a redirect carries is not read, however much it is
     while True:
         response = await send(call)
         if response.status_code not in (301, 302, 303, 307, 308) or "location" not in response.headers:
             response.history = history
+            if not stream:
+                await load(response)
             return response
         if len(history) >= call.max_redirects:
             response._give_up()

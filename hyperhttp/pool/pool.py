@@ -12,22 +12,17 @@ import time
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from hyperhttp.connection.base import GONE, IDLE, IN_USE, NEW
 from hyperhttp.exceptions import ClientClosed, PoolTimeout
 from hyperhttp.network.base import NEVER
 
 if TYPE_CHECKING:
     from hyperhttp.config import Limits
+    from hyperhttp.connection.base import Connection
     from hyperhttp.connection.route import Route
     from hyperhttp.network.base import Network, Wait
 
-__all__ = ["Connection", "ConnectionPool", "Lane"]
-
-#: An `HTTP1Connection` or an `HTTP2Connection`. What differs between them is asked by `multiplexed`.
-Connection = Any
-
-IN_USE: Final = 0
-IDLE: Final = 1
-GONE: Final = 2
+__all__ = ["ConnectionPool", "Lane"]
 
 #: Waiters that gave up are left in the line until they reach its head, or until this many and half of it are dead.
 _DEAD_WAITERS: Final = 64
@@ -133,7 +128,7 @@ class ConnectionPool:
             if not idle:
                 del self._idle_lanes[lane]
             connection.place = IN_USE
-            if connection.expires_at > now and connection.channel.is_alive():
+            if connection.expires_at > now and connection.channel.is_alive(now - connection.read_at):
                 if connection.multiplexed:
                     if not connection.has_room():
                         self._retire(connection)
@@ -163,7 +158,7 @@ class ConnectionPool:
             given = self._admit(lane, timeout, total_at)
             if isinstance(given, _Waiter):
                 given = await self._wait_for(given)
-                if given is not None and not (given.place == IN_USE and given.channel.is_alive()):
+                if given is not None and not (given.place == IN_USE and given.channel.is_alive(0.0)):
                     self._return(given)
                     continue
             return (
@@ -238,6 +233,7 @@ class ConnectionPool:
     def _dialed(self, lane: Lane, connection: Connection) -> None:
         """A connection is open; those who waited to see what it speaks go on."""
         lane.dialing -= 1
+        connection.place = IN_USE
         lane.is_multiplexed = connection.multiplexed
         if connection.multiplexed:
             connection.in_use += 1
@@ -273,6 +269,8 @@ class ConnectionPool:
     def release(self, connection: Connection) -> None:
         """An exchange ended, or the connection did. May be called again for a connection that is gone."""
         place = connection.place
+        if place == NEW:
+            return  # whoever opens it will see
         lane = connection.lane
         if connection.multiplexed and self._release_shared(connection, lane):
             return

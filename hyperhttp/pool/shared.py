@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from hyperhttp.pool.pool import IN_USE, Connection, ConnectionPool, Lane
+from hyperhttp.connection.base import IN_USE
+from hyperhttp.pool.pool import ConnectionPool, Lane
 
 if TYPE_CHECKING:
     from hyperhttp.config import Limits
+    from hyperhttp.connection.base import Connection
     from hyperhttp.network.base import Network
 
 __all__ = ["SharedPool"]
@@ -35,7 +37,7 @@ class SharedPool(ConnectionPool):
                 if not idle:
                     del self._idle_lanes[lane]
                 connection.place = IN_USE
-            if connection.expires_at > now and connection.channel.is_alive():
+            if connection.expires_at > now and connection.channel.is_alive(now - connection.read_at):
                 return connection
             self._retire(connection)
 

@@ -35,8 +35,7 @@ METHOD: Final = TOKEN
 _FIELD_BYTE: Final = rb"[\t\x20-\x7e\x80-\xff]"
 FIELD_VALUE: Final = re.compile(_FIELD_BYTE + rb"*")
 
-# RFC 9112 section 5: field-line = field-name ":" OWS field-value OWS. No space before the colon (section
-# 5.1).
+# RFC 9112 section 5: field-line = field-name ":" OWS field-value OWS. No space before the colon, section 5.1.
 FIELD_LINE: Final = re.compile(_TCHAR + rb"+:" + _FIELD_BYTE + rb"*")
 
 # RFC 9112 section 4: status-line = HTTP-version SP status-code SP [ reason-phrase ]. The space before an
@@ -50,8 +49,7 @@ CONTENT_LENGTH: Final = re.compile(rb"[0-9]{1,19}")
 # "timeout" is the number of seconds the server keeps an idle connection. This is one item of that list.
 IDLE_TIMEOUT: Final = re.compile(rb"[ \t]*timeout[ \t]*=[ \t]*([0-9]{1,9})[ \t]*", re.IGNORECASE)
 
-# RFC 9112 section 7.1: chunk = chunk-size [ chunk-ext ] CRLF chunk-data CRLF; the extension is skipped, not
-# understood.
+# RFC 9112 section 7.1: chunk = chunk-size [ chunk-ext ] CRLF chunk-data CRLF. The extension is only skipped.
 _CHUNK_SIZE: Final = rb"([0-9A-Fa-f]{1,16})"
 CHUNK_LINE: Final = re.compile(_CHUNK_SIZE + rb"(?:[ \t]*;" + _FIELD_BYTE + rb"*)?")
 

@@ -35,7 +35,6 @@ _PIECE = 64 * 1024
 _LINGER_SECONDS = 2.0
 STREAM_WINDOW: Final = 1024 * 1024
 CONNECTION_WINDOW: Final = 4 * 1024 * 1024
-MAX_STREAMS: Final = 100
 
 _DATA, _SETTINGS, _GOAWAY = 0x0, 0x4, 0x7
 _NO_ERROR = 0x0
@@ -72,7 +71,7 @@ class HTTP2Connection:
         self.h2.local_settings = h2.settings.Settings(
             client=False,
             initial_values={
-                codes.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
+                codes.MAX_CONCURRENT_STREAMS: site.max_streams,
                 codes.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
                 codes.MAX_HEADER_LIST_SIZE: 256 * 1024,
             },

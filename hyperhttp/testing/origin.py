@@ -43,6 +43,7 @@ class Origin:
         port: its port; 0 takes a free one.
         tls: start the TLS listener at once, not when ``https_url`` is first asked for. Needs ``trustme``.
         http2: speak HTTP/2 too: by ALPN with TLS, by prior knowledge in clear. Needs ``h2``.
+        max_streams: how many HTTP/2 streams a client may have open on one connection.
         verify_client: demand a client certificate with TLS (see ``client_cert``).
         record_requests: how many requests ``requests`` remembers.
         record_body: how many bytes of each one's content.
@@ -58,6 +59,7 @@ class Origin:
         port: int = 0,
         tls: bool = False,
         http2: bool = False,
+        max_streams: int = 100,
         verify_client: bool = False,
         record_requests: int = 1000,
         record_body: int = 1024 * 1024,
@@ -68,7 +70,12 @@ class Origin:
         self._port = port
         self._is_eager = tls
         self._verify_client = verify_client
-        self._site = Site(http2=http2, record_requests=record_requests, record_body=record_body)
+        self._site = Site(
+            http2=http2,
+            record_requests=record_requests,
+            record_body=record_body,
+            max_streams=max_streams,
+        )
         self._listeners = Listeners(self._site)
         self._loop: BackgroundLoop | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None

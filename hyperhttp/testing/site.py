@@ -66,6 +66,7 @@ class Site:
 
     Attributes:
         http2: HTTP/2 is spoken too.
+        max_streams: how many HTTP/2 streams a client may have open on a connection.
         keep: bytes of content kept per recorded request.
         log: the recorded requests.
         faults: what to do wrong.
@@ -75,8 +76,11 @@ class Site:
         router: the endpoints.
     """
 
-    def __init__(self, *, http2: bool, record_requests: int, record_body: int) -> None:
+    def __init__(
+        self, *, http2: bool, record_requests: int, record_body: int, max_streams: int = 100
+    ) -> None:
         self.http2 = http2
+        self.max_streams = max_streams
         self.keep = record_body
         self.log = RequestLog(record_requests)
         self.faults = FaultPlan()

@@ -17,11 +17,9 @@ def mirror_of(module: str) -> str:
     path = PurePosixPath(module)
     parts = path.parts
     base, inside = (("tests",), parts[1:]) if parts[0] == "hyperhttp" else ((*parts[:2], "tests"), parts[3:])
-    if path.name == "__init__.py":
-        # A package's own text is tested beside its modules; a plugin's is the plugin.
-        name = inside[-2] if len(inside) > 1 else "plugin"
-        return PurePosixPath(*base, *inside[:-1], f"test_{name}.py").as_posix()
-    return PurePosixPath(*base, *inside[:-1], f"test_{path.stem.strip('_')}.py").as_posix()
+    is_plugin = parts[0] == "plugins" and inside == ("__init__.py",)
+    name = "plugin" if is_plugin else path.stem.strip("_")  # __init__ is test_init
+    return PurePosixPath(*base, *inside[:-1], f"test_{name}.py").as_posix()
 
 
 def has_content(module: Any) -> bool:

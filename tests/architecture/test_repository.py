@@ -26,7 +26,8 @@ def files(root: Any) -> list[str]:
     """Paths of what is committed or would be."""
     if shutil.which("git") is None or not (root / ".git").exists():
         pytest.skip("not a clone")
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    git = ["git", "-c", "safe.directory=*"]
+    command = [*git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True, timeout=30).stdout
     return sorted(path for path in set(listed.split("\0")) if path and (root / path).is_file())
 

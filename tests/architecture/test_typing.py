@@ -1,6 +1,6 @@
 """Types are part of the interface: two checkers read tests/typing, whose files say what they have to find.
 
-Lines with ``type: ignore`` there are mistakes on purpose: a checker that finds nothing wrong in one complains.
+Lines with ``type: ignore`` there are mistakes on purpose: a checker that finds nothing wrong in one, fails.
 """
 
 from __future__ import annotations

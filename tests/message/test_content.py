@@ -68,7 +68,7 @@ def length(number: int) -> tuple[bytes, bytes]:
         ({"data": [b"a", b"bc"]}, b"abc", [length(3)]),
         ({"data": {"user": "alice", "word": "s&cret"}}, b"user=alice&word=s%26cret", [FORM, length(24)]),
         ({"data": [("a", 1), ("a", 2)]}, b"a=1&a=2", [FORM, length(7)]),
-        ({"json": {"n": "Zoë", "l": [1, 2.5, None, True]}}, '{"n":"Zoë","l":[1,2.5,null,true]}'.encode(), None),
+        ({"json": {"n": "Zoë", "l": [2.5, None, True]}}, '{"n":"Zoë","l":[2.5,null,true]}'.encode(), None),
         ({"json": []}, b"[]", [JSON, length(2)]),
         ({"json": 0}, b"0", [JSON, length(1)]),
         ({"json": False}, b"false", [JSON, length(5)]),

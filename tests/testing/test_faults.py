@@ -3,6 +3,8 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
+import socket
+import ssl
 import struct
 import time
 import zlib
@@ -237,6 +239,26 @@ def test_stream_faults_have_a_meaning_without_streams(raw: Any) -> None:
     assert raw(ask("/get?fault=goaway", KEEP)).data == b""
     assert raw(ask("/base64/YQ?fault=goaway-after", KEEP)).body == b"a"
     assert raw(ask("/base64/YQ?fault=http-1-1-required")).body == b"a"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "end"),
+    [("truncate", 500, "closed"), ("close-before-response", 0, "closed"), ("reset", 0, "reset")],
+)
+def test_faults_with_tls(origin: Any, name: str, content: int, end: str) -> None:
+    plain = socket.create_connection(("127.0.0.1", origin.https_port), timeout=10)
+    context = origin.ssl_context()
+    with context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False) as sock:
+        sock.sendall(ask(f"/range/1000?fault={name}", KEEP))
+        received = b""
+        try:
+            while data := sock.recv(65536):
+                received += data
+        except (ConnectionResetError, ssl.SSLEOFError):  # some OpenSSL report the reset as an early end
+            assert end == "reset"
+        else:
+            assert end == "closed"
+    assert len(received.partition(b"\r\n\r\n")[2]) == content
 
 
 # HTTP/2.

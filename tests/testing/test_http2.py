@@ -11,6 +11,7 @@ import pytest
 
 from hyperhttp.testing.http2 import CONNECTION_WINDOW, STREAM_WINDOW, frame
 from hyperhttp.testing.messages import Reply
+from hyperhttp.testing.origin import Origin
 
 CLIENT_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -223,6 +224,19 @@ def test_a_ping_is_answered(http2_origin: Any) -> None:
         sock.sendall(CLIENT_PREFACE + frame(0x4, 0) + frame(0x6, 0, struct.pack(">Q", 42)))
         received = b""
         while frame(0x6, 0, struct.pack(">Q", 42), flags=0x1) not in received:
+            data = sock.recv(1000)
+            assert data
+            received += data
+
+
+def test_the_number_of_streams_a_client_may_open_is_announced() -> None:
+    with (
+        Origin(http2=True, max_streams=3) as origin,
+        socket.create_connection(("127.0.0.1", origin.port), timeout=10) as sock,
+    ):
+        sock.sendall(CLIENT_PREFACE + frame(0x4, 0))
+        received = b""
+        while struct.pack(">HI", 0x3, 3) not in received:
             data = sock.recv(1000)
             assert data
             received += data

@@ -88,7 +88,7 @@ def test_a_lie_about_the_length_is_seen_as_one() -> None:
 
 
 def test_a_connection_can_follow_a_script_that_speaks_first() -> None:
-    scripts = [[b"220 hello\r\n", Expect(b"\r\n"), Send(b"bye", piece=1)], [Reset()]]
+    scripts = [[b"220 hello\r\n", Expect(b"\r\n"), Send(b"bye", piece=1)], [Expect(b"x"), Reset()]]
     with ScriptedServer.by_connection(scripts) as server:
         with socket.create_connection(("127.0.0.1", server.port), timeout=5) as sock:
             assert sock.recv(100) == b"220 hello\r\n"
@@ -98,6 +98,7 @@ def test_a_connection_can_follow_a_script_that_speaks_first() -> None:
                 received += data
             assert received == b"bye"
         connected = socket.create_connection(("127.0.0.1", server.port), timeout=5)
+        connected.sendall(b"x")
         with connected as sock, pytest.raises(ConnectionResetError):
             sock.recv(1)
         with socket.create_connection(("127.0.0.1", server.port), timeout=5) as sock:

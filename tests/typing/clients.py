@@ -92,5 +92,5 @@ async def mistakes(client: Client, twin: SyncClient) -> None:
         await same.get(ADDRESS)  # type: ignore[misc]
     async with SyncClient():  # type: ignore[attr-defined]
         pass
-    client.get(ADDRESS).status_code  # type: ignore[attr-defined]
+    print(client.get(ADDRESS).status_code)  # type: ignore[attr-defined]
     twin.get()  # type: ignore[call-arg]

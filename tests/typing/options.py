@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hyperhttp import (
     URL,
@@ -19,6 +18,10 @@ from hyperhttp import (
     SyncClient,
     Timeout,
 )
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator, Iterator
 
 ADDRESS = "http://127.0.0.1/"
 

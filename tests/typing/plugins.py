@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import assert_type
+from typing import TYPE_CHECKING, assert_type
 
 import hyperhttp
 from hyperhttp import Auth, Client, Request, Response
 from hyperhttp.plugins import ContentCoding, Decoder, DecoderRegistry, EventListener, Transport, hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 
 class Token(Auth):

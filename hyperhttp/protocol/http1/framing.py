@@ -93,9 +93,8 @@ def take_until(
         msg = f"a {kind} is longer than {limit} bytes"
         raise RemoteProtocolError(msg)
     if end < 0:
-        # RFC 9112 section 2.2 lets a recipient take a lone LF for a line's end; two readers of one message is
-        # what smuggling needs. Said now, since for us the line would never end and the caller would wait for
-        # the timeout.
+        # RFC 9112 section 2.2 lets a recipient take a lone LF for a line's end; two readings of one message
+        # are what smuggling needs. Said now: for us the line would never end, and the caller would wait.
         if CONTROL_IN_LINE.search(partial, searched):
             msg = "a line holds a control character, or does not end in CRLF"
             raise RemoteProtocolError(msg)

@@ -8,7 +8,7 @@ public are kept, so no secret stays.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from hyperhttp.exceptions import RemoteProtocolError
 from hyperhttp.protocol.events import (
@@ -34,8 +34,7 @@ _MEMO_ENTRIES: Final = 2048  # at most 1.2 MiB, when full of the longest lines; 
 _MEMO_LINE: Final = 200  # bytes; longer lines hardly ever repeat
 
 #: Fields whose lines are kept. By their definition they hold no secret, and most servers repeat them; a name
-#: that is not here may mean anything, and is more often than not a request's own number, which never comes
-#: again.
+#: that is not here may mean anything, and often it is the number of one request, which never comes again.
 _PUBLIC: Final = frozenset(
     b"accept-ranges access-control-allow-credentials access-control-allow-headers "
     b"access-control-allow-methods access-control-allow-origin access-control-expose-headers "
@@ -72,31 +71,28 @@ def parse_head(block: bytes) -> ResponseHead:
     line = lines[0]
     version, code, reason = _statuses.get(line) or _parse_status_line(line)
     del lines[0]
-    if len(lines) > MAX_FIELDS:
-        raise _too_many(lines)
-    known = _lines.get
-    try:
-        fields = [known(line) or _parse_line(line) for line in lines]
-    except _FoldedLineError:
+    fields: list[Any] = list(map(_lines.get, lines))
+    if not all(fields) or len(fields) > MAX_FIELDS:
         fields = parse_fields(lines)
     flags = 0
     length: int | None = None
+    chunked = False
     keep_alive = version == "HTTP/1.1"
     for field in fields:
         flag = field[2]
         if flag:
-            if flag & flags & _FRAMING or flag == TRANSFER_ENCODING:
-                return _with_framing(version, code, reason, fields)
+            if flag & flags & _FRAMING:
+                return _with_repeats(version, code, reason, fields)
             flags |= flag
             if flag == CONTENT_LENGTH:
                 length = field[3]
             elif flag == CONNECTION and field[3] is not None:
                 keep_alive = field[3]
-    return ResponseHead(version, code, reason, fields, flags, length, False, keep_alive)
-
-
-class _FoldedLineError(Exception):
-    """A field line begins with a blank."""
+            elif flag == TRANSFER_ENCODING:
+                chunked = True
+    if chunked:
+        _check_chunked(version, length)
+    return ResponseHead(version, code, reason, fields, flags, length, chunked, keep_alive)
 
 
 def parse_fields(lines: list[bytes]) -> list[Field]:
@@ -106,10 +102,20 @@ def parse_fields(lines: list[bytes]) -> list[Field]:
     a space (RFC 9112 section 5.2).
 
     Raises:
-        RemoteProtocolError: a line is not a field line, the first one continues nothing, or they are too many.
+        RemoteProtocolError: a line is not a field line, the first continues nothing, or they are too many.
     """
     if len(lines) > MAX_FIELDS:
-        raise _too_many(lines)
+        msg = f"{len(lines)} field lines in one section; the limit is {MAX_FIELDS}"
+        raise RemoteProtocolError(msg)
+    # What begins with a blank sorts before "!", and so does nothing that is valid. Before any line is
+    # understood: the value of the line above may be on the next.
+    if lines and min(lines) < b"!":
+        lines = _unfold(lines)
+    known = _lines.get
+    return [known(line) or _parse_line(line) for line in lines]
+
+
+def _unfold(lines: list[bytes]) -> list[bytes]:
     unfolded: list[bytes] = []
     parts: list[bytes] = []
     for line in lines:
@@ -122,15 +128,14 @@ def parse_fields(lines: list[bytes]) -> list[Field]:
         if parts:
             unfolded.append(b" ".join(parts))
         parts = [line]
-    if parts:
-        unfolded.append(b" ".join(parts))
-    return [_parse_line(line) for line in unfolded]
+    unfolded.append(b" ".join(parts))
+    return unfolded
 
 
 def _parse_status_line(line: bytes) -> tuple[str, int, str]:
     match = STATUS_LINE.fullmatch(line)
     if match is None:
-        msg = f"not an HTTP/1.1 status line: {line[:64]!r}"
+        msg = f"not an HTTP/1.1 status line: {line[:32]!r}"
         raise RemoteProtocolError(msg)
     minor, code, reason = match.groups(b"")
     status = ("HTTP/1.0" if minor == b"0" else "HTTP/1.1", int(code), reason.decode("latin-1"))
@@ -143,10 +148,7 @@ def _parse_status_line(line: bytes) -> tuple[str, int, str]:
 
 def _parse_line(line: bytes) -> Field:
     if FIELD_LINE.fullmatch(line) is None:
-        if line[:1] in (b" ", b"\t"):
-            raise _FoldedLineError
-        # Only the beginning, and nothing behind a colon: it may be a credential, or content that is out of
-        # place.
+        # Only the beginning, and nothing behind a colon: it may be a credential, or content in a wrong place.
         msg = f"not a field line: {line.partition(b':')[0][:32]!r}"
         raise RemoteProtocolError(msg)
     name, _, value = line.partition(b":")
@@ -166,6 +168,10 @@ def _fact(flag: int, value: bytes) -> int | bool | None:
         return _parse_length(value)
     if flag == CONNECTION:
         return _persistence(value)
+    if flag == TRANSFER_ENCODING and value.lower() != b"chunked":
+        # Others were not asked for with TE, so they may not be sent (RFC 9112 section 7.4).
+        msg = f"unsupported Transfer-Encoding: {value[:64]!r}"
+        raise RemoteProtocolError(msg)
     return _idle_timeout(value) if flag == KEEP_ALIVE else None
 
 
@@ -178,36 +184,42 @@ def _parse_length(value: bytes) -> int:
     return lengths.pop()
 
 
-def _with_framing(version: str, code: int, reason: str, fields: list[Field]) -> ResponseHead:
-    """The head where more than one Content-Length and one Connection field speak of its framing."""
+def _with_repeats(version: str, code: int, reason: str, fields: list[Field]) -> ResponseHead:
+    """The head where Content-Length, Transfer-Encoding or Connection comes more than once."""
     flags = 0
+    lengths: set[int] = set()
+    codings = 0
+    options: set[bool | None] = set()
     for field in fields:
-        flags |= field[2]
-    lengths = {field[3] for field in fields if field[2] == CONTENT_LENGTH}
-    codings = [field[1] for field in fields if field[2] == TRANSFER_ENCODING]
+        flag = field[2]
+        flags |= flag
+        if flag == CONTENT_LENGTH:
+            lengths.add(field[3])
+        elif flag == CONNECTION:
+            options.add(field[3])
+        elif flag == TRANSFER_ENCODING:
+            codings += 1
     if len(lengths) > 1:
         msg = f"conflicting Content-Length fields: {sorted(lengths)[:4]}"
         raise RemoteProtocolError(msg)
+    if codings > 1:
+        msg = "more than one Transfer-Encoding field"
+        raise RemoteProtocolError(msg)
+    length = lengths.pop() if lengths else None
     if codings:
-        _check_codings(version, codings, lengths)
-    options = [field[3] for field in fields if field[2] == CONNECTION]
+        _check_chunked(version, length)
     keep_alive = False not in options and (version == "HTTP/1.1" or True in options)
-    return ResponseHead(
-        version, code, reason, fields, flags, lengths.pop() if lengths else None, bool(codings), keep_alive
-    )
+    return ResponseHead(version, code, reason, fields, flags, length, codings > 0, keep_alive)
 
 
-def _check_codings(version: str, codings: list[bytes], lengths: set[int]) -> None:
-    if lengths:
-        # RFC 9112 section 6.3 item 3 calls this a likely attempt at smuggling; repairing it is how that
-        # starts.
+def _check_chunked(version: str, length: int | None) -> None:
+    if length is not None:
+        # RFC 9112 section 6.3 item 3: likely an attempt at smuggling. Repairing it is how that starts.
         msg = "Content-Length together with Transfer-Encoding"
         raise RemoteProtocolError(msg)
     if version == "HTTP/1.0":
+        # RFC 9112 section 6.1: an HTTP/1.0 hop between the server and us would not have known the field.
         msg = "Transfer-Encoding in an HTTP/1.0 response"
-        raise RemoteProtocolError(msg)
-    if len(codings) > 1 or codings[0].lower() != b"chunked":
-        msg = f"unsupported Transfer-Encoding: {b', '.join(codings)[:64]!r}"
         raise RemoteProtocolError(msg)
 
 
@@ -223,7 +235,3 @@ def _idle_timeout(value: bytes) -> int | None:
     """Seconds a Keep-Alive field promises to an idle connection: the least of them, or nothing."""
     found = [match[1] for match in map(IDLE_TIMEOUT.fullmatch, value.split(b",")) if match is not None]
     return min(map(int, found), default=None)
-
-
-def _too_many(lines: list[bytes]) -> RemoteProtocolError:
-    return RemoteProtocolError(f"{len(lines)} field lines in one section; the limit is {MAX_FIELDS}")

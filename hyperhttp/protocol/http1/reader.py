@@ -27,8 +27,7 @@ __all__ = ["MAX_HEAD", "MAX_INTERIM", "ResponseReader"]
 #: Bytes of one response head, the empty line at its end not counted. Servers limit what they send to 8 to 64
 #: KiB; OkHttp accepts 256 KiB, Go 10 MiB.
 MAX_HEAD: Final = 65536
-#: Interim (1xx) responses before the final one; an endless row of them holds a client for ever
-#: (CVE-2021-3737).
+#: Interim (1xx) responses before the final one; an endless row of them would hold a client (CVE-2021-3737).
 MAX_INTERIM: Final = 64
 
 _IDLE, _HEAD, _LENGTH, _CHUNKED, _UNTIL_CLOSE, _TUNNEL, _BROKEN = range(7)
@@ -174,7 +173,7 @@ class ResponseReader:
                 head = parse_head(block)
             if head.status_code >= 200:
                 break
-            if not self._go_on_after(head, data[end:]):
+            if not self._go_on_after(head, data, end):
                 return
             start = end
         rest = data[end:]
@@ -198,11 +197,11 @@ class ResponseReader:
             msg = f"not an HTTP/1.1 response: {bytes(self._partial[:20])!r}"
             raise RemoteProtocolError(msg)
 
-    def _go_on_after(self, head: ResponseHead, rest: bytes) -> bool:
-        """Pass on a 1xx response and say whether another head follows."""
+    def _go_on_after(self, head: ResponseHead, data: bytes, end: int) -> bool:
+        """Pass on a 1xx response, which ends at `end`, and say whether another head follows."""
         if head.status_code == 101:
             self._check_switch(head)
-            self._open_tunnel(head, rest)
+            self._open_tunnel(head, data[end:])
             return False
         self._interim += 1
         if self._interim > MAX_INTERIM:
@@ -213,11 +212,9 @@ class ResponseReader:
 
     def _check_switch(self, head: ResponseHead) -> None:
         """Refuse a switch to a protocol that was not asked for (RFC 9110 section 7.8)."""
-        asked = {
-            name.strip().lower() for name in (self._switch or "").encode("latin-1", "replace").split(b",")
-        }
-        named = [name.strip().lower() for value in head.values(b"upgrade") for name in value.split(b",")]
-        if self._switch is None or not named or not asked.issuperset(named):
+        asked = _protocols((self._switch or "").encode("latin-1", "replace"))
+        named = _protocols(b",".join(head.values(b"upgrade")))
+        if not named or not named <= asked:
             msg = "101 Switching Protocols to a protocol that was not asked for"
             raise RemoteProtocolError(msg)
 
@@ -312,3 +309,8 @@ class ResponseReader:
 
     def surplus_received(self) -> None:
         """Bytes came that belong to no exchange."""
+
+
+def _protocols(value: bytes) -> set[bytes]:
+    """The protocol names in an Upgrade field; their case does not count (RFC 9110 section 7.8)."""
+    return {name.strip(b" \t").lower() for name in value.split(b",")} - {b""}

@@ -45,7 +45,7 @@ class H2Connection(MessageFrames):
 
         connection = H2Connection()
         connection.initiate()
-        stream = connection.open_stream(listener, b"GET", b"https", b"example.com", b"/", [], end_stream=True)
+        connection.open_stream(listener, b"GET", b"example.com", b"/", [(b"accept", b"*/*")], end_stream=True)
         transport.write(connection.data_to_send())
         connection.receive_data(transport.read())       # calls the listener
 
@@ -190,8 +190,8 @@ class H2Connection(MessageFrames):
 
     def _receive_only(self, frame_type: int, flags: int, stream_id: int, payload: bytes) -> None:
         """A frame at a point where only one type is allowed."""
-        if not self._expects_settings:
-            self._receive_continuation(frame_type, flags, stream_id, payload)
+        if self._continuation is not None:
+            self._receive_continuation(self._continuation, frame_type, flags, stream_id, payload)
         elif frame_type != frames.SETTINGS or flags & frames.ACK:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the server did not begin with its settings")
         else:

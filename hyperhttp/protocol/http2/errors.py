@@ -19,6 +19,7 @@ __all__ = [
     "StreamFault",
     "code_name",
     "goaway_error",
+    "printable",
     "remote_error",
     "reset_error",
 ]

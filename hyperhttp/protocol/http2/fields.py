@@ -66,8 +66,8 @@ def is_sensitive(name: bytes) -> bool:
 def make_entry(name: bytes, value: bytes, bits: int = 0) -> Entry:
     """The entry of a received field, with the verdict on it.
 
-    Blanks around a value are forbidden here (RFC 9113 section 8.2.1), yet so many servers send them that other
-    clients had to accept them again; they carry no meaning and are taken off, as in HTTP/1.1.
+    Blanks around a value are forbidden here (RFC 9113 section 8.2.1), yet so many servers send them that
+    other clients had to accept them again; they carry no meaning and are taken off, as in HTTP/1.1.
     """
     size = len(name) + len(value) + ENTRY_OVERHEAD
     known = _name_bits.get(name)

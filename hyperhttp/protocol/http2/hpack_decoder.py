@@ -50,7 +50,7 @@ class Decoder:
         self._literals: dict[bytes, Entry] = {}
         self.changes = 0
 
-    def decode(self, block: bytes) -> list[Entry]:  # noqa: C901, PLR0912 - one loop, so that a field costs no call
+    def decode(self, block: bytes) -> list[Entry]:
         """The fields of a block, in order.
 
         Work and memory are bounded by the length of the block: an entry of the tables is referred to, never
@@ -59,52 +59,57 @@ class Decoder:
         Raises:
             ConnectionFault: the block is not valid HPACK; the state of both sides differs from here on.
         """
-        entries: list[Entry] = []
-        append = entries.append
-        table = self._table
-        remembered = self._literals.get
-        end = len(block)
-        pos = 0
         try:
-            while pos < end:
-                start = pos
-                first = block[pos]
-                pos += 1
-                if first > 0x80:  # indexed field (section 6.1)
-                    index = first & 0x7F
-                    if index == 0x7F:
-                        index, pos = decode_integer(block, pos, 0x7F)
-                    append(table[index])
-                    continue
-                if first & 0x40:  # literal, to be indexed (section 6.2.1)
-                    index = first & 0x3F
-                    if index == 0x3F:
-                        index, pos = decode_integer(block, pos, 0x3F)
-                elif first < 0x20:  # literal, not to be indexed (sections 6.2.2, 6.2.3)
-                    index = first & 0x0F
-                    if index == 0x0F:
-                        index, pos = decode_integer(block, pos, 0x0F)
-                else:
-                    pos = self._resize(block, pos, first, entries)
-                    continue
-                if not index:
-                    pos = _end_of_string(block, pos)  # of the name; the value follows
-                length = block[pos] & 0x7F
-                pos = pos + 1 + length if length != 0x7F else _end_of_string(block, pos)
-                entry = remembered(block[start:pos]) if index < _FIRST_DYNAMIC else None
-                if entry is None:
-                    if pos > end:
-                        raise IndexError
-                    entry = self._new_literal(block[start:pos], index)
-                if first & 0x40 and self._max_size:
-                    self._insert(entry)
-                append(entry)
+            entries = self._decode_fields(block)
         except IndexError:
             raise _fault("it refers to a table entry that does not exist, or ends too early") from None
         except huffman.HuffmanError as error:
             raise _fault(str(error)) from None
         if self._max_size > self._allowed:
             raise _fault("its table is larger than we allow")
+        return entries
+
+    def _decode_fields(self, block: bytes) -> list[Entry]:
+        """The hot loop of `decode`, in which a byte that is not there shows as IndexError."""
+        entries: list[Entry] = []
+        append = entries.append
+        table = self._table
+        remembered = self._literals.get
+        end = len(block)
+        pos = 0
+        while pos < end:
+            start = pos
+            first = block[pos]
+            pos += 1
+            if first > 0x80:  # indexed field (section 6.1)
+                index = first & 0x7F
+                if index == 0x7F:
+                    index, pos = decode_integer(block, pos, 0x7F)
+                append(table[index])
+                continue
+            if first & 0x40:  # literal, to be indexed (section 6.2.1)
+                index = first & 0x3F
+                if index == 0x3F:
+                    index, pos = decode_integer(block, pos, 0x3F)
+            elif first < 0x20:  # literal, not to be indexed (sections 6.2.2, 6.2.3)
+                index = first & 0x0F
+                if index == 0x0F:
+                    index, pos = decode_integer(block, pos, 0x0F)
+            else:
+                pos = self._resize(block, pos, first, entries)
+                continue
+            if not index:
+                pos = _end_of_string(block, pos)  # of the name; the value follows
+            length = block[pos] & 0x7F
+            pos = pos + 1 + length if length != 0x7F else _end_of_string(block, pos)
+            entry = remembered(block[start:pos]) if index < _FIRST_DYNAMIC else None
+            if entry is None:
+                if pos > end:
+                    raise IndexError
+                entry = self._new_literal(block[start:pos], index)
+            if first & 0x40 and self._max_size:
+                self._insert(entry)
+            append(entry)
         return entries
 
     def _new_literal(self, raw: bytes, index: int) -> Entry:

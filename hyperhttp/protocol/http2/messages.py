@@ -6,7 +6,7 @@ way that can be done elsewhere; what is unusual leaves it early.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hyperhttp.protocol.events import ResponseHead
 from hyperhttp.protocol.http2 import frames
@@ -14,6 +14,9 @@ from hyperhttp.protocol.http2.control import ControlFrames
 from hyperhttp.protocol.http2.errors import ConnectionFault, ErrorCode, StreamFault
 from hyperhttp.protocol.http2.fields import PUBLIC_BITS, read_trailers
 from hyperhttp.protocol.http2.stream import ENDED, EXPECTS_CONTENT, EXPECTS_HEAD, H2Stream, expected_content
+
+if TYPE_CHECKING:
+    from hyperhttp.protocol.http2.state import UnfinishedBlock
 
 __all__ = ["MessageFrames"]
 

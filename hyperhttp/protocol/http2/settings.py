@@ -12,7 +12,7 @@ from typing import Final
 from hyperhttp.protocol.http2.errors import ConnectionFault, ErrorCode
 from hyperhttp.protocol.http2.frames import MAX_WINDOW
 
-__all__ = ["H2Config", "PeerSettings"]
+__all__ = ["DEFAULT_WINDOW", "HEADER_TABLE_SIZE", "INITIAL_WINDOW_SIZE", "H2Config", "PeerSettings"]
 
 HEADER_TABLE_SIZE: Final = 0x1
 ENABLE_PUSH: Final = 0x2

@@ -25,13 +25,16 @@ if TYPE_CHECKING:
     from hyperhttp.protocol.http2.settings import H2Config
     from hyperhttp.protocol.http2.stream import ConnectionListener, H2Stream
 
-__all__ = ["ConnectionState"]
+__all__ = ["RESET_BY_PEER", "RESET_BY_US", "ConnectionState", "UnfinishedBlock"]
 
 # Who ended a stream early; frames for it may still be on their way.
 RESET_BY_US: Final = 1
 RESET_BY_PEER: Final = 2
 #: Streams ended early that are told apart from others; older ones are treated as if we had reset them.
 _REMEMBERED_RESETS: Final = 1000
+
+#: A header block that waits for CONTINUATION: its stream, its END_STREAM flag, the fragments so far.
+UnfinishedBlock = tuple[int, bool, list[bytes]]
 
 #: How many frames without content one frame with content makes up for.
 _CREDIT: Final = 8
@@ -96,9 +99,7 @@ class ConnectionState:
         self._tail = b""  # the beginning of a frame whose rest has not come
         self._expects_settings = True
         self._restricted = True  # only one type of frame is allowed next: settings, or a continuation
-        self._continuation: tuple[int, bool, list[bytes]] | None = (
-            None  # stream, end_stream, fragments so far
-        )
+        self._continuation: UnfinishedBlock | None = None
         self._budget = config.control_budget
         self._useful = 0  # frames with content since the budget was looked at
         self._replies = 0  # answers not yet written

@@ -14,7 +14,19 @@ if TYPE_CHECKING:
     from hyperhttp.exceptions import HyperHTTPError
     from hyperhttp.protocol.events import Field, ResponseHead
 
-__all__ = ["ConnectionListener", "H2Stream", "StreamListener"]
+__all__ = [
+    "ENDED",
+    "EXPECTS_CONTENT",
+    "EXPECTS_HEAD",
+    "HEAD_REQUEST",
+    "ORDINARY",
+    "TUNNEL",
+    "ConnectionListener",
+    "H2Stream",
+    "StreamListener",
+    "expected_content",
+    "semantics_of",
+]
 
 # What may still come on a stream.
 EXPECTS_HEAD: Final = 0
@@ -36,6 +48,9 @@ class StreamListener(Protocol):
     whose `end_stream` is true, or with `receive_trailers`. A small response that arrives in one chunk makes
     two calls, head and content, before `receive_data` returns, so that whoever is woken by the first finds
     the second done.
+
+    A response may be complete while the request is not (`H2Stream.send_closed` is false). The stream stays
+    open, and counts, until the request is ended or given up: `H2Connection.reset_stream` with NO_ERROR.
     """
 
     def receive_informational(self, head: ResponseHead) -> None:

@@ -122,7 +122,7 @@ def zstd(exchange: Exchange) -> Reply:
 def coded(exchange: Exchange) -> Reply:
     """?numbytes= zeros (1000) through a comma-separated chain of codings; a small bomb if they are many."""
     codings = [name.strip() for name in exchange.parameters["codings"].split(",") if name.strip()]
-    size = int(exchange.number("numbytes", 1000, most=256 * 1024 * 1024))
+    size = int(exchange.number("numbytes", 1000, most=128 * 1024 * 1024))
     label = ", ".join("deflate" if name == "deflate-raw" else name for name in codings)
     fields = [("Content-Type", "application/octet-stream"), ("Content-Encoding", label)]
     return Reply(200, fields, encode(bytes(size), codings))

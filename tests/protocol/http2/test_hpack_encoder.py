@@ -116,19 +116,40 @@ def test_a_very_large_value_stays_out_of_the_table(pair: Pair) -> None:
     assert len(pair.decoder.header_table.dynamic_entries) == 1
 
 
+def test_a_very_long_path_is_not_remembered(pair: Pair) -> None:
+    path = b"/" + b"x" * 5000
+    for _ in range(2):
+        assert pair.request((), path)[3] == (b":path", path)
+    assert not pair.encoder._paths
+
+
 def test_memory_is_bounded(pair: Pair) -> None:
     for number in range(2000):
         pair.request([(b"x-%d" % number, b"1")], b"/%d" % number, authority=b"host%d" % number)
-    sizes = {slot: len(getattr(pair.encoder, slot)) for slot in Encoder.__slots__ if slot not in {"_size"}
-             and hasattr(getattr(pair.encoder, slot), "__len__")}  # fmt: skip
+    sizes = {
+        slot: len(getattr(pair.encoder, slot))
+        for slot in Encoder.__slots__
+        if slot not in {"_size"} and hasattr(getattr(pair.encoder, slot), "__len__")
+    }
     assert max(sizes.values()) <= 256
 
 
 @pytest.mark.parametrize(
     "field",
-    [(b"", b"x"), (b"a b", b"x"), (b"a:", b"x"), (b":path", b"/"), (b"a\r\n", b"x"), (b"\xe9", b"x"), (b"a", b"x\r\nb: c"),
-     (b"a", b"\0"), (b"a", b"x\ny"), (b"cookie", b"x\ny"), (b"accept", b"\x7f")],
-)  # fmt: skip
+    [
+        (b"", b"x"),
+        (b"a b", b"x"),
+        (b"a:", b"x"),
+        (b":path", b"/"),
+        (b"a\r\n", b"x"),
+        (b"\xe9", b"x"),
+        (b"a", b"x\r\nb: c"),
+        (b"a", b"\0"),
+        (b"a", b"x\ny"),
+        (b"cookie", b"x\ny"),
+        (b"accept", b"\x7f"),
+    ],
+)
 def test_what_may_not_be_sent_is_refused(pair: Pair, field: tuple[bytes, bytes]) -> None:
     with pytest.raises(LocalProtocolError):
         pair.fields(field)
@@ -138,9 +159,19 @@ def test_what_may_not_be_sent_is_refused(pair: Pair, field: tuple[bytes, bytes])
 
 @pytest.mark.parametrize(
     "options",
-    [{"method": b"G T"}, {"method": b""}, {"scheme": b"h ttp"}, {"authority": b""}, {"authority": b"a b"},
-     {"authority": b"user@host"}, {"authority": b"a\r\nb"}, {"path": b"x"}, {"path": b"/a b"}, {"path": b"/\r\n"}],
-)  # fmt: skip
+    [
+        {"method": b"G T"},
+        {"method": b""},
+        {"scheme": b"h ttp"},
+        {"authority": b""},
+        {"authority": b"a b"},
+        {"authority": b"user@host"},
+        {"authority": b"a\r\nb"},
+        {"path": b"x"},
+        {"path": b"/a b"},
+        {"path": b"/\r\n"},
+    ],
+)
 def test_a_request_target_that_may_not_be_sent_is_refused(pair: Pair, options: dict[str, bytes]) -> None:
     with pytest.raises(LocalProtocolError):
         pair.request(**options)  # type: ignore[arg-type]

@@ -151,7 +151,7 @@ def test_trailers_end_a_request(conversation: Any) -> None:
     stream, _ = conversation.request(b"POST", upload=True)
     conversation.connection.send_data(stream, b"abc")
     conversation.connection.send_trailers(stream, [(b"Checksum", b"1")])
-    data, (kind, flags, _, block) = conversation.sent()
+    data, (kind, flags, _, _) = conversation.sent()
     assert data[:2] == (DATA, 0)
     assert (kind, flags) == (HEADERS, 0x5)
     assert stream.send_closed

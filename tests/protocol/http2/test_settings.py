@@ -70,9 +70,15 @@ def test_we_switch_push_off_and_announce_our_limits() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"stream_window": 0}, {"stream_window": 2**31}, {"connection_window": 65_534}, {"connection_window": 2**31},
-     {"max_frame_size": 16_383}, {"max_frame_size": 2**24}],
-)  # fmt: skip
+    [
+        {"stream_window": 0},
+        {"stream_window": 2**31},
+        {"connection_window": 65_534},
+        {"connection_window": 2**31},
+        {"max_frame_size": 16_383},
+        {"max_frame_size": 2**24},
+    ],
+)
 def test_a_configuration_the_rfc_forbids_is_refused(options: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be between"):
         H2Config(**options)

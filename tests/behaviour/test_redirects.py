@@ -1,0 +1,298 @@
+"""Redirects: off by default; followed as the RFC says, and never with what belongs to another origin."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import hyperhttp
+from hyperhttp.testing.origin import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hyperhttp.testing.scripted import ScriptedServerFactory
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@pytest.fixture(scope="module")
+def other() -> Iterator[Origin]:
+    """A second origin: same host, another port."""
+    with Origin() as origin:
+        yield origin
+
+
+def to(origin: Origin, url: str, status: int = 302) -> str:
+    """A URL of the origin that redirects to `url`."""
+    from urllib.parse import urlencode
+
+    return f"{origin.url}/redirect-to?{urlencode({'url': url, 'status_code': status})}"
+
+
+async def test_redirects_are_not_followed_unless_asked_for(face: Any, origin: Origin) -> None:
+    async with face.client() as client:
+        response = await client.get(origin.url + "/redirect/1")
+        assert response.status_code == 302
+        assert response.is_redirect
+        assert response.history == [] or response.history == ()
+        followed = await client.get(origin.url + "/redirect/1", follow_redirects=True)
+        assert followed.status_code == 200
+    async with face.client(follow_redirects=True) as client:
+        response = await client.get(origin.url + "/redirect/1", follow_redirects=False)
+        assert response.status_code == 302
+
+
+@pytest.mark.parametrize("kind", ["relative", "absolute"])
+async def test_the_response_knows_its_final_url_and_its_history(face: Any, origin: Origin, kind: str) -> None:
+    async with face.client(follow_redirects=True) as client:
+        response = await client.get(f"{origin.url}/{kind}-redirect/3")
+        assert str(response.url) == origin.url + "/get"
+        assert [past.status_code for past in response.history] == [302, 302, 302]
+        assert str(response.history[0].url) == f"{origin.url}/{kind}-redirect/3"
+        assert await client.read(response.history[0]) == b"see Location\n"
+    assert len({request.connection_id for request in origin.requests}) == 1
+
+
+async def test_too_many_redirects_are_an_error(face: Any, origin: Origin) -> None:
+    async with face.client(follow_redirects=True, max_redirects=3) as client:
+        assert (await client.get(origin.url + "/redirect/3")).status_code == 200
+        with pytest.raises(hyperhttp.TooManyRedirects, match="3") as caught:
+            await client.get(origin.url + "/redirect/4")
+        assert caught.value.request is not None
+        assert len(origin.requests) == 4 + 4
+
+
+async def test_a_loop_ends(face: Any, scripted: ScriptedServerFactory) -> None:
+    server = scripted([b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"], repeat=True)
+    async with face.client(follow_redirects=True, timeout=5) as client:
+        with pytest.raises(hyperhttp.TooManyRedirects):
+            await client.get(server.url)
+    assert len(server.requests) == 21
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "then"),
+    [
+        (301, "GET", "GET"), (302, "GET", "GET"), (303, "GET", "GET"), (307, "GET", "GET"), (308, "GET", "GET"),
+        (301, "POST", "GET"), (302, "POST", "GET"), (303, "POST", "GET"), (307, "POST", "POST"), (308, "POST", "POST"),
+        (301, "PUT", "PUT"), (302, "PUT", "PUT"), (303, "PUT", "GET"), (307, "PUT", "PUT"),
+        (302, "DELETE", "DELETE"), (303, "DELETE", "GET"), (302, "PATCH", "PATCH"),
+        (301, "HEAD", "HEAD"), (302, "HEAD", "HEAD"), (303, "HEAD", "HEAD"),
+    ],
+)  # fmt: skip
+async def test_the_method_changes_only_where_the_standard_says_so(
+    face: Any, origin: Origin, status: int, method: str, then: str
+) -> None:
+    content = b"content" if method in ("POST", "PUT", "PATCH") else None
+    async with face.client(follow_redirects=True) as client:
+        response = await client.request(method, to(origin, "/anything", status), content=content)
+        assert response.status_code == 200
+    first, second = origin.requests
+    assert (first.method, second.method) == (method, then)
+    assert second.body == (content or b"" if then == method else b"")
+    if content is not None and then != method:
+        assert not {"content-length", "content-type", "transfer-encoding"} & set(second.headers)
+
+
+@pytest.mark.parametrize("status", [300, 304, 305, 306])
+async def test_other_statuses_are_answers_even_with_a_location(
+    face: Any, scripted: ScriptedServerFactory, status: int
+) -> None:
+    server = scripted([b"HTTP/1.1 %d X\r\nLocation: /next\r\nContent-Length: 0\r\n\r\n" % status])
+    async with face.client(follow_redirects=True) as client:
+        assert (await client.get(server.url)).status_code == status
+
+
+async def test_a_redirect_without_location_is_an_answer(face: Any, scripted: ScriptedServerFactory) -> None:
+    server = scripted([b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n"])
+    async with face.client(follow_redirects=True) as client:
+        assert (await client.get(server.url)).status_code == 302
+
+
+@pytest.mark.parametrize("kind", ["bytes", "file", "form", "multipart"])
+async def test_content_that_can_be_sent_again_is(face: Any, origin: Origin, kind: str) -> None:
+    options: dict[str, Any] = {
+        "bytes": {"content": b"again" * 50_000},
+        "file": {"content": io.BytesIO(b"again" * 50_000)},
+        "form": {"data": {"field": "again"}},
+        "multipart": {"files": {"file": ("name", b"again")}},
+    }[kind]
+    async with face.client(follow_redirects=True) as client:
+        response = await client.post(to(origin, "/anything", 307), **options)
+        assert response.status_code == 200
+    first, second = origin.requests
+    assert b"again" in second.body
+    assert first.body_length in (0, second.body_length)
+
+
+async def test_content_that_cannot_be_sent_again_is_an_error(face: Any, origin: Origin) -> None:
+    async with face.client(follow_redirects=True) as client:
+        with pytest.raises(hyperhttp.StreamConsumed, match="twice"):
+            await client.post(to(origin, "/anything", 307), content=face.pieces(b"once"))
+
+
+@pytest.mark.parametrize("spelling", ["Authorization", "authorization", "AUTHORIZATION"])
+@pytest.mark.parametrize("name", ["Authorization", "Cookie", "Proxy-Authorization"])
+async def test_secret_fields_do_not_follow_to_another_origin(
+    face: Any, origin: Origin, other: Origin, name: str, spelling: str
+) -> None:
+    other.clear()
+    field = {"Authorization": str.title, "authorization": str.lower, "AUTHORIZATION": str.upper}[spelling](name)
+    async with face.client(follow_redirects=True) as client:
+        await client.get(to(origin, other.url + "/get"), headers={field: "secret"})
+    assert origin.requests[0].headers[name] == "secret"
+    assert "secret" not in str(other.requests[0].headers.raw)
+
+
+async def test_secret_fields_of_the_client_do_not_follow_to_another_origin(
+    face: Any, origin: Origin, other: Origin
+) -> None:
+    other.clear()
+    secrets = {"Authorization": "secret", "Cookie": "a=secret"}
+    async with face.client(follow_redirects=True, headers=secrets) as client:
+        await client.get(to(origin, other.url + "/get"))
+    assert "secret" not in str(other.requests[0].headers.raw)
+
+
+async def test_auth_does_not_follow_to_another_origin(face: Any, origin: Origin, other: Origin) -> None:
+    other.clear()
+    async with face.client(follow_redirects=True, auth=("user", "secret")) as client:
+        await client.get(to(origin, other.url + "/get"))
+        await client.get(to(origin, other.url + "/get"), auth=hyperhttp.BearerAuth("secret"))
+        with_user = to(origin, other.url + "/get").replace("http://", "http://user:secret@")
+        await client.get(with_user)
+    assert [request.headers.get("authorization") for request in other.requests] == [None, None, None]
+    assert all("authorization" in request.headers for request in origin.requests)
+
+
+async def test_auth_stays_on_the_same_origin(face: Any, origin: Origin) -> None:
+    async with face.client(follow_redirects=True) as client:
+        await client.get(to(origin, "/get"), auth=("user", "secret"))
+        await client.get(to(origin, "/get"), headers={"Authorization": "own"})
+    sent = [request.headers["authorization"] for request in origin.requests]
+    assert sent[0] == sent[1]
+    assert sent[2:] == ["own", "own"]
+
+
+@pytest.mark.parametrize("by", ["field", "auth", "client field"])
+async def test_what_was_left_behind_at_another_origin_does_not_come_back(
+    face: Any, origin: Origin, other: Origin, by: str
+) -> None:
+    other.clear()
+    settings: dict[str, Any] = {"headers": {"Authorization": "secret"}} if by == "client field" else {}
+    options: dict[str, Any] = {
+        "field": {"headers": {"Authorization": "secret"}},
+        "auth": {"auth": hyperhttp.BearerAuth("secret")},
+        "client field": {},
+    }[by]
+    async with face.client(follow_redirects=True, **settings) as client:
+        await client.get(to(origin, to(other, origin.url + "/headers")), **options)
+    assert "authorization" in origin.requests[0].headers
+    assert "authorization" not in other.requests[0].headers
+    assert "authorization" not in origin.requests[1].headers
+
+
+async def test_another_name_of_the_same_host_is_another_origin(face: Any, origin: Origin) -> None:
+    async with face.client(follow_redirects=True) as client:
+        await client.get(
+            to(origin, f"http://localhost:{origin.port}/get"), headers={"Authorization": "secret", "X-Mine": "kept"}
+        )
+    assert "authorization" not in origin.requests[1].headers
+    assert origin.requests[1].headers["x-mine"] == "kept"
+    assert origin.requests[1].headers["host"] == f"localhost:{origin.port}"
+
+
+async def test_cookies_of_the_call_do_not_follow_to_another_host(face: Any, origin: Origin) -> None:
+    async with face.client(follow_redirects=True) as client:
+        await client.get(to(origin, f"http://localhost:{origin.port}/get"), cookies={"session": "secret"})
+    assert "secret" in origin.requests[0].headers["cookie"]
+    assert "cookie" not in origin.requests[1].headers
+
+
+async def test_cookies_a_redirect_sets_are_sent_to_its_target(face: Any, origin: Origin) -> None:
+    async with face.client(follow_redirects=True) as client:
+        response = await client.get(origin.url + "/cookies/set/flavour/vanilla")
+        assert (await client.json(response))["cookies"] == {"flavour": "vanilla"}
+
+
+async def test_https_is_left_only_when_asked_for(face: Any, origin: Origin) -> None:
+    options = {"ssl_context": origin.ssl_context(), "follow_redirects": True}
+    url = to(origin, origin.url + "/get").replace(origin.url + "/redirect", origin.https_url + "/redirect")
+    async with face.client(**options) as client:
+        with pytest.raises(hyperhttp.RemoteProtocolError, match="https"):
+            await client.get(url)
+        assert (await client.get(url, follow_redirects="downgrade")).status_code == 200
+        assert len(origin.requests) == 3
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["file:///etc/passwd", "ftp://127.0.0.1/", "unix:///run/x.sock", "javascript:alert(1)", "data:,x", "http://", "//"],
+)
+async def test_other_schemes_and_no_host_are_not_followed(
+    face: Any, scripted: ScriptedServerFactory, location: str
+) -> None:
+    server = scripted([b"HTTP/1.1 302 Found\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % location.encode()])
+    async with face.client(follow_redirects=True) as client:
+        with pytest.raises(hyperhttp.RemoteProtocolError):
+            await client.get(server.url)
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("location", [b"http://[::1", b"http://a b/", b"http://exa\xffmple/", b"http://1.2.3.4.5/x:y@z:99999/"])
+async def test_a_location_that_is_no_url_is_a_protocol_error(
+    face: Any, scripted: ScriptedServerFactory, location: bytes
+) -> None:
+    server = scripted([b"HTTP/1.1 302 Found\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % location])
+    async with face.client(follow_redirects=True, timeout=2) as client:
+        with pytest.raises((hyperhttp.RemoteProtocolError, hyperhttp.ConnectError)):
+            await client.get(server.url)
+
+
+async def test_credentials_in_a_location_are_not_used(face: Any, origin: Origin) -> None:
+    async with face.client(follow_redirects=True) as client:
+        response = await client.get(to(origin, origin.url.replace("//", "//evil:pass@") + "/get"))
+        assert "evil" not in str(response.url)
+    assert "authorization" not in origin.requests[1].headers
+
+
+async def test_a_location_with_blanks_and_umlauts_is_encoded(face: Any, scripted: ScriptedServerFactory) -> None:
+    server = scripted([b"HTTP/1.1 302 Found\r\nLocation: /a b/\xc3\xbc?q=%C3%BC\r\nContent-Length: 0\r\n\r\n", OK])
+    async with face.client(follow_redirects=True) as client:
+        await client.get(server.url)
+    assert server.requests[1].startswith(b"GET /a%20b/%C3%BC?q=%C3%BC HTTP/1.1\r\n")
+
+
+async def test_the_fragment_is_kept_and_never_sent(face: Any, origin: Origin) -> None:
+    async with face.client(follow_redirects=True) as client:
+        response = await client.get(origin.url + "/redirect/1#part")
+        assert response.url.fragment == "part"
+    assert all("#" not in request.target for request in origin.requests)
+
+
+async def test_no_referer_is_invented(face: Any, origin: Origin) -> None:
+    async with face.client(follow_redirects=True) as client:
+        await client.get(origin.url + "/redirect/1?token=secret")
+    assert "referer" not in origin.requests[1].headers
+
+
+async def test_a_redirect_frees_its_connection(face: Any, origin: Origin) -> None:
+    async with face.client(follow_redirects=True, max_connections=1, timeout=2) as client:
+        for _ in range(3):
+            response = await client.get(origin.url + "/redirect/2", stream=True)
+            await client.aclose(response)
+        (counts,) = client.raw.get_pool_stats().values()
+        assert counts["in_use"] == 0
+
+
+async def test_a_bomb_in_a_redirect_is_not_inflated(face: Any, scripted: ScriptedServerFactory) -> None:
+    import zlib
+
+    bomb = zlib.compress(b"\0" * 30_000_000)
+    head = b"HTTP/1.1 302 Found\r\nLocation: /next\r\nContent-Encoding: deflate\r\nContent-Length: %d\r\n\r\n" % len(bomb)
+    server = scripted([head + bomb, OK])
+    async with face.client(follow_redirects=True, max_response_size=1_000_000) as client:
+        assert await client.read(await client.get(server.url)) == b"ok"
