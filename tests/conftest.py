@@ -68,8 +68,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Report a failure with the garbage collector at rest.
 
-    Reporting parses source code; a finalizer that warns in the middle of it does so too, which CPython before
-    3.12.4 takes for an error of its own (gh-106905) that ends the whole run.
+    Reporting parses source code; a finalizer that warns in the middle of it does so too, which some versions
+    of CPython take for an error of their own (gh-106905), and that ends the whole run.
     """
     if call.excinfo is not None:
         gc.collect()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from hyperhttp.cli.exits import CODES, CommandError
@@ -23,9 +24,9 @@ _USAGE: Final = """hyperhttp [OPTIONS] [METHOD] URL
        hyperhttp plugins [--json] [--check]"""
 _DESCRIPTION: Final = """Send one HTTP request and show what comes back.
 
-  hyperhttp example.com                          GET, https:// unless said otherwise
-  hyperhttp POST :8000/items -j name=tea -j n:=3 JSON to http://localhost:8000
-  hyperhttp -L -O https://example.com/file.zip   a download with a progress bar"""
+  hyperhttp example.com                           GET https://example.com
+  hyperhttp POST :8000/items -j name=tea -j n:=3  JSON to http://localhost:8000
+  hyperhttp -O https://example.com/file.zip       a download, with a bar"""
 
 
 class Options(argparse.Namespace):
@@ -147,60 +148,23 @@ def _parser() -> CommandParser:
 
 def _add_request_options(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
+    add_several = partial(add, action="append", default=[])
+    add_pairs = partial(add_several, type=_pair, metavar="NAME=VALUE")
     add("-X", "--method", metavar="METHOD", help="GET, or POST when there is content; also a word before URL")
-    add(
+    add_several(
         "-H",
         "--header",
         type=_header,
-        action="append",
-        default=[],
-        metavar="'NAME: VALUE'",
-        help="a header field; 'NAME:' leaves out a default one, 'NAME;' sends it empty",
+        metavar="FIELD",
+        help="'Name: value'; 'Name:' leaves out a default one, 'Name;' sends it empty",
     )
-    add(
-        "-p",
-        "--param",
-        type=_pair,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="add to the query",
-    )
-    add(
-        "-d",
-        "--data",
-        action=_Once,
-        metavar="TEXT",
-        help="content as it is; @FILE from a file, @- stdin",
-    )
-    add(
-        "-F",
-        "--form",
-        type=_pair,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a form field; NAME=@FILE sends a file, and the form as multipart",
-    )
-    add(
-        "-j",
-        "--json",
-        action="append",
-        default=[],
-        metavar="JSON",
-        help="a JSON text, @FILE or @-; or pairs: NAME=TEXT, NAME:=JSON",
-    )
+    add_pairs("-p", "--param", help="add to the query")
+    add("-d", "--data", action=_Once, metavar="TEXT", help="content as it is; @FILE from a file, @- stdin")
+    add_pairs("-F", "--form", help="a form field; NAME=@FILE sends a file, and the form as multipart")
+    add_several("-j", "--json", metavar="JSON", help="JSON, @FILE or @-; or pairs: NAME=TEXT, NAME:=JSON")
     add("-a", "--auth", metavar="USER:PASSWORD", help="Basic; asks for the password where it is left out")
     add("--bearer", metavar="TOKEN", help="a bearer token")
-    add(
-        "-b",
-        "--cookie",
-        type=_pair,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a cookie, for this host only",
-    )
+    add_pairs("-b", "--cookie", help="a cookie, for this host only")
 
 
 def _add_connection_options(group: argparse._ArgumentGroup) -> None:
@@ -360,6 +324,8 @@ def _exit_codes() -> list[str]:
 def _environment() -> list[str]:
     return [
         "environment:",
-        "  HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR, NO_COLOR,",
-        "  HYPERHTTP_PLUGINS, HYPERHTTP_DISABLE_PLUGINS, HYPERHTTP_DEBUG (show tracebacks)",
+        "  HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY    proxies",
+        "  SSL_CERT_FILE, SSL_CERT_DIR                     certificates to trust",
+        "  HYPERHTTP_PLUGINS, HYPERHTTP_DISABLE_PLUGINS    plugins to use, or not to",
+        "  HYPERHTTP_DEBUG, NO_COLOR                       tracebacks; no colours",
     ]

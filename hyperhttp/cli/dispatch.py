@@ -94,6 +94,8 @@ def _plugin_command(name: str) -> Callable[[Sequence[str]], int] | None:
 
 
 def _message_of(error: Exception) -> str:
+    if type(error.__cause__).__name__ == "SSLCertVerificationError":  # by name: importing ssl takes time
+        return f"{error}; here: --cacert FILE, or -k to trust anybody"
     if isinstance(error, OSError) and not isinstance(error, HyperHTTPError) and error.filename is not None:
         return f"cannot read {os.fsdecode(error.filename)}: {error.strerror}"
     if isinstance(error, (HyperHTTPError, CommandError, OSError)):

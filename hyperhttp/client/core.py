@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hyperhttp.auth.basic import BasicAuth
 from hyperhttp.client.options import REQUEST_OPTIONS, SENDING_OPTIONS, check_names
-from hyperhttp.client.settings import Settings, auth_of, hooks_of, redirects_of
+from hyperhttp.client.settings import Settings, auth_of, hooks_of, http2_of, redirects_of
 from hyperhttp.config import Timeout
 from hyperhttp.connection.dial import Dialer
 from hyperhttp.connection.route import Route
@@ -156,7 +156,7 @@ class ClientCore:
             TypeError: an option is unknown or of the wrong type.
             InvalidURL, LocalProtocolError: the request cannot be sent.
         """
-        if options or not self._plain or self.cookies or type(url) is not str:
+        if options or not self._plain or self.cookies or type(url) is not str or type(method) is not str:
             return self._start_full(pool, method, url, options)
         if self.headers._version != self._version:
             self._targets.clear()
@@ -191,6 +191,9 @@ class ClientCore:
             TypeError: an option is unknown or of the wrong type.
             InvalidURL, LocalProtocolError: the request cannot be sent.
         """
+        if type(method) is not str:
+            msg = f"the method must be a str, not {type(method).__name__}"
+            raise TypeError(msg)
         if options:
             check_names(options, REQUEST_OPTIONS, "a request")
         resolved = self.resolve(url)
@@ -311,7 +314,7 @@ class ClientCore:
     def _find_route(self, options: dict[str, Any]) -> Callable[[URL], Route]:
         if "proxy" not in options and "http2" not in options:
             return self.find_route
-        http2 = options.get("http2", self.settings.http2)
+        http2 = http2_of(options.get("http2", self.settings.http2))
         if "proxy" not in options:
             return lambda url: self._route(url, self.settings.proxies.for_url(url), http2)
         given = options["proxy"]

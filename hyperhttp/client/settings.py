@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from hyperhttp.client.options import ClientOptions
 
-__all__ = ["DEFAULT_TIMEOUT", "EVENTS", "Settings", "auth_of", "hooks_of", "redirects_of"]
+__all__ = ["DEFAULT_TIMEOUT", "EVENTS", "Settings", "auth_of", "hooks_of", "http2_of", "redirects_of"]
 
 #: Seconds for each phase where nothing else is said.
 DEFAULT_TIMEOUT: Final = Timeout(30.0)
@@ -57,7 +57,7 @@ class Settings:
         self.auth = auth_of(get("auth"))
         self.timeout = _timeout(get("timeout", UNSET), get("connect_timeout"))
         self.limits = _limits(options)
-        self.http2 = _http2(get("http2", True))
+        self.http2 = http2_of(get("http2", True))
         self.max_redirects, self.downgrade = redirects_of(
             get("follow_redirects", False), _count(get("max_redirects", 20))
         )
@@ -180,8 +180,13 @@ def _tls(options: ClientOptions, *, trust_env: bool) -> Any:
     return context
 
 
-def _http2(value: Any) -> Any:
-    if value not in (True, False, "prior-knowledge"):
+def http2_of(value: Any) -> Any:
+    """What may be spoken.
+
+    Raises:
+        ValueError: it is none of the three values.
+    """
+    if value is not True and value is not False and value != "prior-knowledge":
         msg = f"http2= takes True, False or 'prior-knowledge', not {value!r}"
         raise ValueError(msg)
     return value

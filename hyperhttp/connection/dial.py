@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from hyperhttp.connection.http1 import HTTP1Connection
 from hyperhttp.connection.http2 import HTTP2Connection
+from hyperhttp.connection.http2_shared import SharedHTTP2Connection
 from hyperhttp.connection.tunnel import pass_through
-from hyperhttp.exceptions import ConnectError, ConnectTimeout
+from hyperhttp.exceptions import ConnectError, ConnectTimeout, TotalTimeout
 from hyperhttp.network.addresses import order_addresses, parse_ip_literal
 from hyperhttp.network.tls import TLSOptions, cached_context, server_name, ssl_context
 
@@ -58,14 +59,15 @@ class Dialer:
         self._connectors = connectors or {}
 
     async def dial(
-        self, lane: Any, release: Callable[[Any], None], deadline: float
+        self, lane: Any, release: Callable[..., None], deadline: float, total_at: float
     ) -> HTTP1Connection | HTTP2Connection:
         """A connection for the lane's route.
 
         Args:
             lane: the pool's place for it.
             release: called when the connection is free or gone.
-            deadline: the moment to give up.
+            deadline: the moment to give up connecting.
+            total_at: the moment at which the whole call is over.
 
         Raises:
             DNSError, ConnectError, ConnectTimeout, TLSError, ProxyError: it could not be opened.
@@ -74,13 +76,21 @@ class Dialer:
         started = self.network.now()
 
         def expired() -> Exception:
-            elapsed = self.network.now() - started
+            now = self.network.now()
+            elapsed = now - started
+            if now >= total_at:
+                msg = (
+                    f"the call to {route.name} reached its total timeout after {elapsed:.3g} s of connecting"
+                )
+                return TotalTimeout(msg, host=route.host, port=route.port, phase="connect", elapsed=elapsed)
             msg = f"no connection to {route.name} within {elapsed:.3g} s"
             return ConnectTimeout(msg, host=route.host, port=route.port, phase="connect", elapsed=elapsed)
 
-        channel = await self.network.within(deadline, self._open(route), expired)
+        channel = await self.network.within(min(deadline, total_at), self._open(route), expired)
         if channel.alpn == "h2" or route.http2 == "prior-knowledge":
-            return HTTP2Connection(channel, self.network, lane, release)
+            channel = channel.share()
+            kind = HTTP2Connection if channel.lock is None else SharedHTTP2Connection
+            return kind(channel, self.network, lane, release)
         return HTTP1Connection(channel, self.network, lane, release)
 
     async def _open(self, route: Route) -> Channel:

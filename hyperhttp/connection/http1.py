@@ -59,6 +59,7 @@ class HTTP1Connection(ResponseReader):
         "_early",
         "_network",
         "_release",
+        "_sent_at",
         "_since",
         "_stream",
         "_total_at",
@@ -83,9 +84,7 @@ class HTTP1Connection(ResponseReader):
     in_use = 1
     http_version = "HTTP/1.1"
 
-    def __init__(
-        self, channel: Channel, network: Network, lane: Any, release: Callable[[HTTP1Connection], None]
-    ) -> None:
+    def __init__(self, channel: Channel, network: Network, lane: Any, release: Callable[..., None]) -> None:
         super().__init__()
         self.channel = channel
         self.lane = lane
@@ -95,7 +94,7 @@ class HTTP1Connection(ResponseReader):
         self._waiter: Wait | None = None
         self._writable: Wait | None = None
         self._stream: ContentStream | None = None
-        self._since = 0.0
+        self._since = self._sent_at = 0.0
         self._write_since = 0.0
         self._read_timeout = self._write_timeout = self._total_at = NEVER
         self._early = False
@@ -169,6 +168,7 @@ class HTTP1Connection(ResponseReader):
     async def _send_pieces(self, data: memoryview, waiter: Wait) -> None:
         self._early = True  # until the last byte is written, a response that arrives is early
         for start in range(0, len(data), _PIECE):
+            self.channel.listen()
             if waiter.done():
                 return
             self.channel.write(data[start : start + _PIECE])
@@ -182,6 +182,7 @@ class HTTP1Connection(ResponseReader):
         sent = 0
         try:
             while data := await content.next_chunk(self._network.call):
+                self.channel.listen()
                 if waiter.done():
                     return
                 sent += len(data)
@@ -219,7 +220,7 @@ class HTTP1Connection(ResponseReader):
         self._read_timeout = NEVER if read is None else read
         self._write_timeout = NEVER if write is None else write
         self._total_at = total_at
-        self._since = now
+        self._since = self._sent_at = now
         self._early = False
         at = now + self._read_timeout
         if total_at < at:
@@ -249,6 +250,10 @@ class HTTP1Connection(ResponseReader):
             waiter.set_result((head, content, at))
         if self._writable is not None:
             self.write_resumed()
+
+    def head_continues(self) -> None:
+        """Bytes came: the wait for the next ones begins."""
+        self.read_at = _now()
 
     def head_received(self, head: ResponseHead) -> None:
         """Content will follow: the caller gets a stream."""
@@ -338,9 +343,11 @@ class HTTP1Connection(ResponseReader):
         if at <= now:
             self.abort(
                 TotalTimeout(
-                    f"the call to {self.lane.name} took longer than its total timeout",
+                    f"the call to {self.lane.name} reached its total timeout {now - self._sent_at:.3g} s after the request "
+                    f"was sent, while waiting for the {self._phase()}",
                     host=self.lane.name,
                     phase=self._phase(),
+                    elapsed=now - self._sent_at,
                 )
             )
             return NEVER

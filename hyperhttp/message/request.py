@@ -148,15 +148,11 @@ class Request:
             headers["Transfer-Encoding"] = "chunked"
 
     def _add_cookies(self, cookies: Cookies | Mapping[str, str] | Sequence[tuple[str, str]]) -> None:
-        line = (
-            Cookies(cookies).header_for(self._url)
-            if not isinstance(cookies, Cookies)
-            else cookies.header_for(self._url)
-        )
-        if line is None:
-            return
-        already = self.headers.get("cookie")
-        self.headers["Cookie"] = f"{already}; {line}" if already else line
+        jar = cookies if isinstance(cookies, Cookies) else Cookies(cookies)
+        own = [field[1] for field in self.headers.raw if field[0].lower() == b"cookie"]
+        line = jar.header_for(self._url, own=b"; ".join(own) if own else None)
+        if line is not None:
+            self.headers["Cookie"] = line
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self._url.redacted}>"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from hyperhttp.network.addresses import Address
 
-__all__ = ["NEVER", "Channel", "Network", "Receiver", "Wait", "Watch", "Watched", "new_lock"]
+__all__ = ["NEVER", "Channel", "Network", "Patient", "Receiver", "Wait", "Watch", "Watched", "new_lock"]
 
 T = TypeVar("T")
 
@@ -53,6 +53,13 @@ class Watched(Protocol):
 
     def abort(self, error: Exception | None = None) -> None:
         """Stop at once: the client is closing."""
+
+
+class Patient(Watched, Protocol):
+    """Somebody who waits with a limit of their own."""
+
+    def remaining(self) -> float | None:
+        """Seconds that the present wait may still take; None for no limit."""
 
 
 class Watch(Protocol):
@@ -110,17 +117,30 @@ class Channel(Protocol):
     #: No byte will pass any more.
     closed: bool
 
+    @property
+    def lock(self) -> Any:
+        """Guards what threads share; None where only one thread is about."""
+
+    def share(self) -> Channel:
+        """The same stream for several exchanges at a time; this one is not used any more."""
+
+    def new_shared_wait(self, patient: Patient) -> Wait:
+        """A wait of one of several; only on channels that `lock` says threads share."""
+
     def attach(self, receiver: Receiver) -> None:
         """Say who is fed from now on; what came before is delivered at once."""
 
-    def write(self, data: bytes | bytearray | memoryview) -> None:
+    def write(self, data: bytes | bytearray | memoryview, /) -> None:
         """Send bytes: on asyncio they are buffered, on blocking sockets this returns when the system has them."""
 
-    def soon(self, callback: Callable[[], None]) -> None:
+    def soon(self, callback: Callable[[], None], /) -> object:
         """Call back at the end of this turn of the loop; at once where there is no loop."""
 
     def new_wait(self) -> Wait:
         """Something to await until a callback of the receiver sets it."""
+
+    def listen(self) -> None:
+        """Hear what has come, where nobody hears it otherwise: an answer to what is still being sent."""
 
     def receive_into(self, view: memoryview) -> bool:
         """Let the next ``len(view)`` bytes go straight into `view` instead of `Receiver.receive_data`; False where that cannot be."""

@@ -7,18 +7,17 @@ each call; the limit is the kernel's (SO_RCVTIMEO), which costs nothing.
 
 from __future__ import annotations
 
-import contextlib
 import select
 import socket
 import ssl
-import struct
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from hyperhttp.exceptions import ConnectError, HyperHTTPError, ReadError, WriteError, WriteTimeout
+from hyperhttp.exceptions import ConnectError, HyperHTTPError
 from hyperhttp.network.addresses import Race
 from hyperhttp.network.base import NEVER
+from hyperhttp.network.blocking_channel import BlockingChannel
 from hyperhttp.network.tls import tls_error
 
 if TYPE_CHECKING:
@@ -27,326 +26,11 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from hyperhttp.network.addresses import Address
-    from hyperhttp.network.base import Receiver, Wait, Watched
+    from hyperhttp.network.base import Channel, Wait, Watched
 
 __all__ = ["BlockingChannel", "BlockingNetwork"]
 
 T = TypeVar("T")
-
-_CHUNK: Final = 65_536
-#: Kernel timeouts exist where struct timeval is two native longs; elsewhere Python's own are used.
-_KERNEL_TIMEOUTS: Final = hasattr(socket, "SO_RCVTIMEO") and not hasattr(socket, "SIO_RCVALL")
-#: Writes longer than this listen for an early answer while they wait for room.
-_LONG_WRITE: Final = 32_768
-
-
-class BlockingWait:
-    """A wait that reads from its channel until somebody sets it."""
-
-    __slots__ = ("_channel", "_done", "_error", "_result")
-
-    def __init__(self, channel: BlockingChannel) -> None:
-        self._channel = channel
-        self._done = False
-        self._result: Any = None
-        self._error: BaseException | None = None
-
-    def done(self) -> bool:
-        """Whether it was set."""
-        return self._done
-
-    def cancel(self) -> bool:
-        """Nobody waits any more."""
-        cancelled = not self._done
-        self._done = True
-        return cancelled
-
-    def set_result(self, result: Any) -> None:
-        """Give it its value."""
-        self._result = result
-        self._done = True
-
-    def set_exception(self, exception: BaseException) -> None:
-        """Make it fail."""
-        self._error = exception
-        self._done = True
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        if not self._done:
-            self._channel.pump(self)
-        if self._error is not None:
-            raise self._error
-        return self._result
-        yield  # type: ignore[unreachable]  # makes this a generator
-
-
-class BlockingChannel:
-    """One connected socket."""
-
-    __slots__ = (
-        "_kernel_timeout",
-        "_network",
-        "_poll",
-        "_receiver",
-        "_sock",
-        "_timeout",
-        "_tls",
-        "_view",
-        "alpn",
-        "closed",
-        "peer",
-        "write_paused",
-    )
-
-    def __init__(self, network: BlockingNetwork, sock: socket.socket, peer: str) -> None:
-        self._network = network
-        self._sock = sock
-        self._receiver: Receiver | None = None
-        self._timeout: float | None = None
-        self._tls = isinstance(sock, ssl.SSLSocket)
-        self._kernel_timeout = _KERNEL_TIMEOUTS and not self._tls
-        self._poll: Any = None
-        self._view: memoryview | None = None
-        self.alpn: str | None = sock.selected_alpn_protocol() if isinstance(sock, ssl.SSLSocket) else None
-        self.peer = peer
-        self.write_paused = False
-        self.closed = False
-        sock.settimeout(None)
-        network.channels.add(self)
-
-    def attach(self, receiver: Receiver) -> None:
-        """Feed `receiver` from now on."""
-        self._receiver = receiver
-
-    def soon(self, callback: Callable[[], None]) -> None:
-        """There is no loop: now."""
-        callback()
-
-    def new_wait(self) -> Wait:
-        """A wait on this channel."""
-        return BlockingWait(self)
-
-    # -- reading --------------------------------------------------------------------------------------------------------
-
-    def pump(self, wait: BlockingWait) -> None:
-        """Read and feed the receiver until `wait` is set."""
-        receiver = self._receiver
-        if receiver is None:
-            raise ReadError("the connection is not in use")  # noqa: EM101, TRY003
-        while not wait._done:
-            timeout = receiver.remaining()
-            if timeout != self._timeout:
-                self._set_timeout(timeout)
-            try:
-                if self._view is not None:
-                    self._fill(self._view, receiver)
-                    continue
-                data = self._sock.recv(_CHUNK)
-            except (BlockingIOError, TimeoutError):
-                receiver.check(time.monotonic() + 0.001)
-                continue
-            except ssl.SSLWantReadError:
-                continue
-            except (OSError, ValueError) as error:
-                self._lost(error, wait)
-                return
-            if data:
-                receiver.receive_data(data)
-            else:
-                receiver.receive_eof()
-                if not wait._done:
-                    wait.set_exception(ReadError(f"the connection to {self.peer} was closed"))
-
-    def receive_into(self, view: memoryview) -> bool:
-        """Fill `view` straight from the socket, then tell the receiver."""
-        self._view = view
-        return True
-
-    def _fill(self, view: memoryview, receiver: Receiver) -> None:
-        size = self._sock.recv_into(view)
-        if size == 0:
-            self._view = None
-            receiver.receive_eof()
-        elif size == len(view):
-            self._view = None
-            receiver.buffer_filled(more=False)  # a look comes before the next use
-        else:
-            self._view = view[size:]
-            receiver.buffer_grew(size)
-
-    def _lost(self, error: Exception, wait: BlockingWait) -> None:
-        receiver = self._receiver
-        self.closed = True
-        if receiver is not None:
-            receiver.connection_lost(error)
-        if not wait._done:
-            wait.set_exception(error)
-
-    def _set_timeout(self, timeout: float | None) -> None:
-        self._timeout = timeout
-        if timeout is not None:
-            timeout = max(timeout, 0.001)
-        if not self._kernel_timeout:
-            self._sock.settimeout(timeout)
-            return
-        seconds = 0.0 if timeout is None else timeout
-        value = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
-
-    def is_alive(self, idle: float) -> bool:  # noqa: ARG002 - nobody reads between two requests
-        """Whether nothing has come on an idle connection: neither its end nor bytes that belong to no request."""
-        if self.closed:
-            return False
-        try:
-            if not self._readable(0):
-                return True
-            return self._tls and self._only_tls_records()
-        except (OSError, ValueError):
-            return False
-
-    def _only_tls_records(self) -> bool:
-        """Readable, but only with what TLS says to itself, such as a session ticket."""
-        self._timeout = -1.0
-        self._sock.settimeout(0)
-        try:
-            self._sock.recv(1)
-        except ssl.SSLWantReadError:
-            return True
-        except OSError:
-            return False
-        return False
-
-    def _readable(self, timeout: float) -> bool:
-        if self._tls and self._sock.pending():  # type: ignore[attr-defined]  # an SSLSocket
-            return True
-        if self._poll is None:
-            self._poll = select.poll()
-            self._poll.register(self._sock, select.POLLIN)
-        return bool(self._poll.poll(timeout * 1000))
-
-    # -- writing --------------------------------------------------------------------------------------------------------
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send all of `data`; an answer that comes meanwhile is heard."""
-        try:
-            if len(data) <= _LONG_WRITE and not self._tls:
-                sent = self._sock.send(data)
-                if sent < len(data):
-                    self._write_rest(memoryview(data)[sent:])
-            else:
-                self._write_rest(memoryview(data))
-        except OSError as error:
-            self._write_failed(error)
-
-    def _write_rest(self, data: memoryview) -> None:
-        """Send while listening: a server may answer, and close, before it has taken everything."""
-        receiver = self._receiver
-        limit = receiver.write_limit() if receiver is not None else None
-        sock = self._sock
-        self._timeout = -1.0
-        sock.settimeout(0)
-        both = select.poll()
-        both.register(sock, select.POLLIN | select.POLLOUT)
-        out = select.poll()
-        out.register(sock, select.POLLOUT)
-        poll = both
-        try:
-            while data:
-                try:
-                    data = data[sock.send(data) :]
-                    continue
-                except (BlockingIOError, ssl.SSLWantWriteError):
-                    pass
-                except ssl.SSLWantReadError:
-                    poll = both
-                events = poll.poll(None if limit is None else limit * 1000)
-                if not events:
-                    self._write_timed_out(limit)
-                if events[0][1] & ~select.POLLOUT and not self._listen():
-                    poll = out
-        finally:
-            with contextlib.suppress(OSError):
-                sock.settimeout(None)
-
-    def _listen(self) -> bool:
-        """Take what the peer has sent; False when it will send nothing more."""
-        receiver = self._receiver
-        try:
-            data = self._sock.recv(_CHUNK)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return True
-        if receiver is not None and data:
-            receiver.receive_data(data)
-        return bool(data)
-
-    def _write_timed_out(self, limit: float | None) -> None:
-        receiver = self._receiver
-        if receiver is not None:
-            receiver.check(time.monotonic() + 0.001)
-        raise WriteTimeout(
-            f"{self.peer} took no bytes for {limit:g} s", host=self.peer, phase="write", limit=limit
-        )
-
-    def _write_failed(self, error: OSError) -> None:
-        """A server that refuses an upload answers and closes; our failed write must not hide its answer."""
-        receiver = self._receiver
-        with contextlib.suppress(OSError):
-            self._sock.settimeout(0.2)
-            self._timeout = -1.0
-            while receiver is not None and (data := self._sock.recv(_CHUNK)):
-                receiver.receive_data(data)
-                if receiver.has_answer():
-                    return
-        if receiver is not None and receiver.has_answer():
-            return
-        if receiver is not None:
-            receiver.connection_lost(error)
-        else:
-            raise WriteError(
-                f"the connection to {self.peer} broke: {error}", host=self.peer, phase="write"
-            ) from error
-
-    # -- the rest of the interface ----------------------------------------------------------------------------------------
-
-    def pause_reading(self) -> None:
-        """Nobody reads unless somebody waits: there is nothing to pause."""
-
-    def resume_reading(self) -> None:
-        """The twin of `pause_reading`."""
-
-    def close(self) -> None:
-        """Close the socket."""
-        if not self.closed or self._sock.fileno() >= 0:
-            self.closed = True
-            self._network.channels.discard(self)
-            with contextlib.suppress(OSError):
-                if not self._tls:
-                    self._sock.shutdown(socket.SHUT_RDWR)
-            self._sock.close()
-
-    abort = close
-
-    def detach(self) -> None:
-        """Close this process's descriptor without a word to the peer: the connection may be a parent's."""
-        self.closed = True
-        with contextlib.suppress(OSError):
-            self._sock.close()
-
-    async def start_tls(self, context: SSLContext, server_name: str) -> None:
-        """Speak TLS over this stream from now on."""
-        self._network.channels.discard(self)
-        sock = self._network.secure(self._sock, context, server_name, self.peer)
-        self._sock = sock
-        self._tls = True
-        self._kernel_timeout = False
-        self._poll = None
-        self._timeout = -1.0
-        self.alpn = sock.selected_alpn_protocol()
-        self._network.channels.add(self)
-
-    async def send_while(self, sending: Coroutine[Any, Any, None], until: Wait) -> None:  # noqa: ARG002 - checked while sending
-        """Run `sending` to its end, which it finds early where an answer comes."""
-        await sending
 
 
 class ThreadWait:
@@ -442,16 +126,14 @@ class BlockingNetwork:
         local_address: str | None = None,
         tls: SSLContext | None = None,
         server_name: str | None = None,
-    ) -> BlockingChannel:
+    ) -> Channel:
         """Open a channel to the first address that answers."""
         sock, peer = self._first_socket(addresses, name, delay, local_address)
         if tls is not None:
             sock = self.secure(sock, tls, server_name or name, name)
         return BlockingChannel(self, sock, peer)
 
-    async def connect_unix(
-        self, path: str, *, tls: SSLContext | None, server_name: str | None
-    ) -> BlockingChannel:
+    async def connect_unix(self, path: str, *, tls: SSLContext | None, server_name: str | None) -> Channel:
         """Open a channel to a Unix socket."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:

@@ -22,6 +22,7 @@ async def authenticate(call: Call, send: Callable[[Call], Awaitable[Response]]) 
     """
     auth = call.auth
     if auth is None or call.request.url.origin != call.origin:
+        call.auth = None  # what was left behind does not come back when a later hop does (CVE-2024-45336)
         return await send(call)
     if auth.requires_request_body:
         await _load_content(call)

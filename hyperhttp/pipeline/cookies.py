@@ -18,9 +18,9 @@ async def carry_cookies(call: Call, send: Callable[[Call], Awaitable[Response]])
     jar = call.jar
     if jar:
         request = call.request
-        line = jar.header_for(request.url)
+        own = [field[1] for field in request.headers.raw if field[0].lower() == b"cookie"]
+        line = jar.header_for(request.url, own=b"; ".join(own) if own else None)
         if line is not None:
-            own = request.headers.get("cookie")
-            request.headers["Cookie"] = line if own is None else f"{own}; {line}"
+            request.headers["Cookie"] = line
             call.head = None
     return await send(call)

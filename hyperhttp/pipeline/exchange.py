@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from hyperhttp.connection.http2 import HTTP2Exchange, UnansweredError
+from hyperhttp.connection.http2_exchange import HTTP2Exchange, UnansweredError
 from hyperhttp.exceptions import (
     HyperHTTPError,
     LocalProtocolError,
@@ -23,7 +23,6 @@ from hyperhttp.protocol.events import CONTENT_ENCODING, SET_COOKIE
 from hyperhttp.protocol.http1.writer import write_fields, write_request_line
 
 if TYPE_CHECKING:
-    from hyperhttp.connection.base import Connection
     from hyperhttp.connection.stream import ContentStream
     from hyperhttp.message.headers import Headers
     from hyperhttp.message.request import Request
@@ -61,7 +60,7 @@ async def exchange(call: Call) -> Response:
             "close" in request.headers.get("connection", "").lower()
         )  # RFC 9112 section 9.6: the last on its connection
     lane = pool.lanes.get(call.route) or pool.lane(call.route)
-    connection = pool.take(lane, call.now)
+    connection: Any = pool.take(lane, call.now)
     if connection is None:
         connection = await _acquire(call)
     tries = 0
@@ -101,7 +100,8 @@ async def exchange(call: Call) -> Response:
     if type(content) is bytes:
         response._encoded = content
     else:
-        response._stream = content
+        stream: Any = content
+        response._stream = stream
     flags = head.flags
     if flags:
         if flags & CONTENT_ENCODING:
@@ -175,7 +175,7 @@ def check_framing(headers: Headers, request: Request) -> None:
         raise LocalProtocolError(msg)
 
 
-async def _acquire(call: Call, *, fresh: bool = False) -> Connection:
+async def _acquire(call: Call, *, fresh: bool = False) -> Any:
     pool = call.pool
     timeout = call.timeout
     lane = pool.lane(call.route)
@@ -190,7 +190,7 @@ async def _acquire(call: Call, *, fresh: bool = False) -> Connection:
     return connection
 
 
-async def _send_content(connection: Connection, call: Call, data: bytes) -> _Answer:
+async def _send_content(connection: Any, call: Call, data: bytes) -> _Answer:
     """Send a request with content; what is small and in memory travels with the head."""
     request = call.request
     content = request.content
@@ -206,7 +206,7 @@ async def _send_content(connection: Connection, call: Call, data: bytes) -> _Ans
     return answer
 
 
-def _may_resend(error: BaseException, connection: Connection, request: Request, tries: int) -> bool:
+def _may_resend(error: BaseException, connection: Any, request: Request, tries: int) -> bool:
     """Nothing of a response had come, and sending again is safe."""
     content = request.content
     if content is not None and not content.can_send:

@@ -27,6 +27,7 @@ async def run_hooks(call: Call, send: Callable[[Call], Awaitable[Response]]) -> 
     if request.url.origin != call.origin:
         call.route = call.find_route(request.url)  # the hook sent it somewhere else
     call.head = None
+    call.now = call.pool.network.now()  # what the hooks took is not the server's
     response = await send(call)
     try:
         for hook in tuple(hooks.get("response", ())):

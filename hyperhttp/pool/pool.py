@@ -13,7 +13,7 @@ from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from hyperhttp.connection.base import GONE, IDLE, IN_USE, NEW
-from hyperhttp.exceptions import ClientClosed, PoolTimeout
+from hyperhttp.exceptions import ClientClosed, PoolTimeout, TotalTimeout
 from hyperhttp.network.base import NEVER
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _now = time.monotonic
 class Dialer(Protocol):
     """Opens connections."""
 
-    async def dial(self, lane: Lane, release: Any, deadline: float) -> Connection:
+    async def dial(self, lane: Lane, release: Any, deadline: float, total_at: float) -> Connection:
         """A connection for the lane's route, ready for its first request."""
 
 
@@ -118,10 +118,9 @@ class ConnectionPool:
     def take(self, lane: Lane, now: float) -> Connection | None:
         """An idle connection that can be used, at once; None if there is none."""
         if lane.shared:
-            for connection in lane.shared:
-                if connection.has_room() and now < connection.retire_at:
-                    connection.in_use += 1
-                    return connection
+            connection = self._take_shared(lane, now)
+            if connection is not None:
+                return connection
         idle = lane.idle
         while idle:
             connection = idle.pop()
@@ -129,15 +128,28 @@ class ConnectionPool:
                 del self._idle_lanes[lane]
             connection.place = IN_USE
             if connection.expires_at > now and connection.channel.is_alive(now - connection.read_at):
-                if connection.multiplexed:
-                    if not connection.has_room():
-                        self._retire(connection)
-                        continue
-                    connection.in_use += 1
-                    lane.shared.append(connection)
+                if connection.multiplexed and not self._start_sharing(connection):
+                    continue
                 return connection
             self._retire(connection)
         return None
+
+    def _take_shared(self, lane: Lane, now: float) -> Connection | None:
+        """Room on a multiplexed connection that is in use."""
+        for connection in lane.shared:
+            if connection.has_room() and now < connection.retire_at:
+                connection.in_use += 1
+                return connection
+        return None
+
+    def _start_sharing(self, connection: Connection) -> bool:
+        """A multiplexed connection was idle and has its first user again."""
+        if not connection.has_room():
+            self._retire(connection)
+            return False
+        connection.in_use += 1
+        connection.lane.shared.append(connection)
+        return True
 
     async def acquire(
         self, lane: Lane, timeout: float | None, connect_timeout: float | None, total_at: float
@@ -211,9 +223,9 @@ class ConnectionPool:
         return True
 
     async def _open(self, lane: Lane, connect_timeout: float | None, total_at: float) -> Connection:
-        deadline = total_at if connect_timeout is None else min(_now() + connect_timeout, total_at)
+        deadline = NEVER if connect_timeout is None else _now() + connect_timeout
         try:
-            connection = await self._dialer.dial(lane, self.release, deadline)
+            connection = await self._dialer.dial(lane, self.release, deadline, total_at)
         except BaseException:
             self._dial_failed(lane)
             raise
@@ -266,8 +278,15 @@ class ConnectionPool:
 
     # -- giving back ----------------------------------------------------------------------------------------------------
 
-    def release(self, connection: Connection) -> None:
-        """An exchange ended, or the connection did. May be called again for a connection that is gone."""
+    def release(self, connection: Connection, ended: int = 0) -> None:
+        """An exchange ended, or the connection did. May be called again for a connection that is gone.
+
+        Args:
+            connection: whose.
+            ended: exchanges on a multiplexed connection that gave their places back.
+        """
+        if ended:
+            connection.in_use -= ended
         place = connection.place
         if place == NEW:
             return  # whoever opens it will see
@@ -315,9 +334,7 @@ class ConnectionPool:
 
     def _return(self, connection: Connection) -> None:
         """A connection that was given to a waiter cannot be used any more, or is not wanted."""
-        if connection.multiplexed:
-            connection.in_use -= 1
-        self.release(connection)
+        self.release(connection, 1 if connection.multiplexed else 0)
 
     def _retire(self, connection: Connection) -> None:
         connection.place = GONE
@@ -338,7 +355,7 @@ class ConnectionPool:
     def _enqueue(self, lane: Lane, timeout: float | None, total_at: float) -> _Waiter:
         started = _now()
         deadline = total_at if timeout is None else min(started + timeout, total_at)
-        wait = self.network.new_wait(deadline, lambda: self._pool_timeout(lane, _now() - started))
+        wait = self.network.new_wait(deadline, lambda: self._line_too_long(lane, started, total_at))
         self._numbers += 1
         waiter = _Waiter(self._numbers, lane, wait)
         lane.waiters.append(waiter)
@@ -452,7 +469,12 @@ class ConnectionPool:
             else:
                 self._line.remove(waiter)
 
-    def _pool_timeout(self, lane: Lane, waited: float) -> PoolTimeout:
+    def _line_too_long(self, lane: Lane, started: float, total_at: float) -> PoolTimeout | TotalTimeout:
+        now = _now()
+        waited = now - started
+        if now >= total_at:
+            msg = f"the call to {lane.name} reached its total timeout after {waited:.3g} s of waiting for a free connection"
+            return TotalTimeout(msg, host=lane.name, phase="pool", elapsed=waited)
         limit = "" if self._max == NEVER else f", pool limit {self._max}"
         msg = f"no free connection to {lane.name} within {waited:.3g} s ({self._total} open{limit}): raise max_connections or Timeout.pool"
         return PoolTimeout(msg, host=lane.name, phase="pool", elapsed=waited)

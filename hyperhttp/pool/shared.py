@@ -30,6 +30,9 @@ class SharedPool(ConnectionPool):
         """An idle connection that can be used, at once."""
         while True:
             with self._lock:
+                connection = self._take_shared(lane, now) if lane.shared else None
+                if connection is not None:
+                    return connection
                 idle = lane.idle
                 if not idle:
                     return None
@@ -37,19 +40,21 @@ class SharedPool(ConnectionPool):
                 if not idle:
                     del self._idle_lanes[lane]
                 connection.place = IN_USE
-            if connection.expires_at > now and connection.channel.is_alive(now - connection.read_at):
+            # Outside of the lock: looking at the socket may mean reading from it.
+            if connection.expires_at <= now or not connection.channel.is_alive(now - connection.read_at):
+                self._retire(connection)
+            elif not connection.multiplexed or self._start_sharing(connection):
                 return connection
-            self._retire(connection)
 
     def lane(self, route: Any) -> Lane:
         """The lane of a route."""
         with self._lock:
             return super().lane(route)
 
-    def release(self, connection: Connection) -> None:
+    def release(self, connection: Connection, ended: int = 0) -> None:
         """An exchange ended, or the connection did."""
         with self._lock:
-            super().release(connection)
+            super().release(connection, ended)
         now = time.monotonic()
         if now > self._next_sweep:
             self._next_sweep = now + _SWEEP_EVERY
@@ -62,6 +67,22 @@ class SharedPool(ConnectionPool):
     def _take_all(self, lane: Lane) -> list[Connection]:
         with self._lock:
             return super()._take_all(lane)
+
+    def _start_sharing(self, connection: Connection) -> bool:
+        with self._lock:
+            return super()._start_sharing(connection)
+
+    def _dialed(self, lane: Lane, connection: Connection) -> None:
+        with self._lock:
+            super()._dialed(lane, connection)
+
+    def _dial_failed(self, lane: Lane) -> None:
+        with self._lock:
+            super()._dial_failed(lane)
+
+    def _return(self, connection: Connection) -> None:
+        with self._lock:
+            super()._return(connection)
 
     def _retire(self, connection: Connection) -> None:
         with self._lock:

@@ -169,6 +169,7 @@ class ResponseReader:
                 block, end = take_until(b"\r\n\r\n", self._partial, data, start, MAX_HEAD)
                 if block is None:
                     self._check_beginning()
+                    self.head_continues()
                     return
                 head = parse_head(block)
             if head.status_code >= 200:
@@ -291,6 +292,9 @@ class ResponseReader:
 
     def response_received(self, head: ResponseHead, content: bytes) -> None:
         """A whole response arrived in one piece; the reader is idle again."""
+
+    def head_continues(self) -> None:
+        """A part of a head arrived, and not its end."""
 
     def head_received(self, head: ResponseHead) -> None:
         """The head of a final response (or of 101, or of an opened tunnel); content follows."""

@@ -1,0 +1,380 @@
+"""One request and its response on a connection that many share (RFC 9113 section 8.1).
+
+An exchange listens to its stream, is the source of its content, and has its own deadlines and its own wait: no other exchange
+wakes, blocks or fails it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from hyperhttp.connection.stream import ContentStream
+from hyperhttp.exceptions import (
+    HyperHTTPError,
+    LocalProtocolError,
+    ReadError,
+    ReadTimeout,
+    TotalTimeout,
+    WriteError,
+    WriteTimeout,
+)
+from hyperhttp.network.base import NEVER
+
+if TYPE_CHECKING:
+    from hyperhttp.config import Timeout
+    from hyperhttp.connection.http2 import HTTP2Connection
+    from hyperhttp.message.content import Content
+    from hyperhttp.message.request import Request
+    from hyperhttp.network.base import Wait
+    from hyperhttp.protocol.events import Field, ResponseHead
+    from hyperhttp.protocol.http2 import H2Stream
+
+__all__ = ["HTTP2Exchange", "UnansweredError"]
+
+_now = time.monotonic
+
+
+class UnansweredError(Exception):
+    """An exchange failed before any of its response: it may be sent again.
+
+    Attributes:
+        error: what to raise if it is not.
+        surely_unprocessed: the peer said, or could not but have left, the request untouched.
+    """
+
+    def __init__(self, error: HyperHTTPError, *, surely_unprocessed: bool) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.surely_unprocessed = surely_unprocessed
+
+
+class HTTP2Exchange:
+    """One request and its response: the listener of a stream, and the source of its content."""
+
+    __slots__ = (
+        "_at",
+        "_connection",
+        "_content",
+        "_error",
+        "_first",
+        "_head",
+        "_read_timeout",
+        "_sent_at",
+        "_since",
+        "_total_at",
+        "_waiter",
+        "_window",
+        "_write_since",
+        "_write_timeout",
+        "ended",
+        "over",
+        "stream",
+        "unprocessed",
+    )
+
+    def __init__(self, connection: HTTP2Connection, timeout: Timeout, total_at: float, now: float) -> None:
+        self._connection = connection
+        self._read_timeout = NEVER if timeout.read is None else timeout.read
+        self._write_timeout = NEVER if timeout.write is None else timeout.write
+        self._total_at = total_at
+        self._since = self._sent_at = now
+        self._write_since = 0.0
+        self._waiter: Wait | None = None
+        self._window: Wait | None = None
+        self._head: ResponseHead | None = None
+        self._first: bytes | None = None
+        self._content: ContentStream | None = None
+        self._error: HyperHTTPError | None = None
+        self._at = now
+        self.ended = False
+        self.over = False
+        self.unprocessed = False
+        self.stream: H2Stream | None = None
+
+    async def run(self, request: Request) -> tuple[ResponseHead, bytes | ContentStream, float]:
+        """Send the request and give its response's head, with the content or a stream of it.
+
+        Raises:
+            UnansweredError: no byte of a response came; it may be sent again.
+            HyperHTTPError: anything else that failed.
+        """
+        connection = self._connection
+        content = request.content
+        try:
+            try:
+                self.stream = connection.open(self, request, end_stream=content is None)
+            except LocalProtocolError as error:
+                if connection.engine.can_open:
+                    raise
+                raise UnansweredError(error, surely_unprocessed=True) from error
+            self._waiter = connection.new_wait(self)
+            connection.watch.busy.add(self)
+            connection.arm(min(self._since + self._read_timeout, self._total_at))
+            connection.flush_soon()
+            if content is not None:
+                await self._send_content(content)
+            if self._waiter is not None:
+                await self._waiter
+        except BaseException:
+            self.cancel()
+            raise
+        return self._result()
+
+    def _result(self) -> tuple[ResponseHead, bytes | ContentStream, float]:
+        head = self._head
+        if head is None:
+            error = self._error or ReadError("the exchange ended without a response")
+            if self.unprocessed or self._connection.lost:
+                raise UnansweredError(error, surely_unprocessed=self.unprocessed) from error.__cause__
+            raise error
+        if self._content is not None:
+            return head, self._content, self._at
+        if self.ended:
+            return head, self._first or b"", self._at
+        self._content = ContentStream(self, head.content_length)
+        if self._error is not None:
+            self._content.fail(self._error)
+        elif self._first is not None:
+            self._content.feed(self._first)
+        return head, self._content, self._at
+
+    # -- sending ------------------------------------------------------------------------------------------------------------
+
+    async def _send_content(self, content: Content) -> None:
+        if content.data is not None:
+            await self._send(content.data, end_stream=True)
+            return
+        content.rewind()
+        waiter = self._waiter
+        if waiter is not None:
+            await self._connection.channel.send_while(self._send_source(content), waiter)
+
+    async def _send_source(self, content: Content) -> None:
+        length = content.length
+        sent = 0
+        try:
+            while data := await content.next_chunk(self._connection.network.call):
+                sent += len(data)
+                if length is not None and sent > length:
+                    break
+                await self._send(data)
+                if self._stopped():
+                    return
+        finally:
+            content.close()
+        if length is not None and sent != length:
+            msg = f"the request content has {'more' if sent > length else 'fewer'} bytes than its length says ({length})"
+            raise WriteError(msg, host=self._connection.lane.name, phase="write")
+        await self._send(b"", end_stream=True)
+
+    async def _send(self, data: bytes, *, end_stream: bool = False) -> None:
+        stream = self.stream
+        if stream is None:
+            return
+        connection = self._connection
+        rest: bytes | memoryview = data
+        while not self._stopped():
+            taken = connection.send_data(stream, rest, end_stream=end_stream)
+            connection.flush_soon()
+            if taken == len(rest):
+                break
+            rest = memoryview(rest)[taken:]
+            self._window = connection.new_wait(self)
+            await self._wait_to_send(self._window)
+        if connection.channel.write_paused and not self._stopped():
+            wait = connection.new_wait(self)
+            connection.writable.append(wait)
+            await self._wait_to_send(wait)
+
+    async def _wait_to_send(self, wait: Wait) -> None:
+        self._write_since = _now()
+        self._connection.arm(min(self._write_since + self._write_timeout, self._total_at))
+        try:
+            await wait
+        finally:
+            self._write_since = 0.0
+            self._since = _now()
+
+    def _stopped(self) -> bool:
+        return self.over or self._error is not None or (self.stream is not None and self.stream.send_closed)
+
+    # -- what the engine tells ------------------------------------------------------------------------------------------------
+
+    def receive_informational(self, head: ResponseHead) -> None:  # noqa: ARG002 - nobody has asked for it
+        """1xx: a sign of life, and no more."""
+        self._since = _now()
+
+    def receive_head(self, head: ResponseHead, end_stream: bool) -> None:
+        """The final response began."""
+        self._head = head
+        self._at = _now()
+        if end_stream:
+            self._end()
+        self._wake()
+
+    def receive_data(self, data: bytes, end_stream: bool) -> None:
+        """Content."""
+        content = self._content
+        if content is None:
+            if self._first is None:
+                self._first = data
+                if end_stream:
+                    self._end()
+                return
+            content = self._content = ContentStream(
+                self, self._head.content_length if self._head is not None else None
+            )
+            content.feed(self._first)
+        wake = content.feed(data)
+        if end_stream:
+            self._end()
+            content.finish()
+            wake = True
+        if wake:
+            self._wake()
+
+    def receive_trailers(self, fields: list[Field]) -> None:
+        """The end, with trailers."""
+        self._end()
+        if self._content is None and self._head is not None:
+            self._content = ContentStream(self, self._head.content_length)
+            if self._first is not None:
+                self._content.feed(self._first)
+        if self._content is not None:
+            self._content.finish(fields)
+        self._wake()
+
+    def receive_reset(self, error: HyperHTTPError, unprocessed: bool) -> None:
+        """The stream broke off."""
+        if self.over:
+            return
+        error.host = error.host or self._connection.lane.name
+        self._error = error
+        self.unprocessed = unprocessed
+        if self._content is not None:
+            self._content.fail(error)
+        self._connection.done(self)
+        self._wake()
+        self.window_opened()
+
+    def window_opened(self) -> None:
+        """More may be sent."""
+        window, self._window = self._window, None
+        if window is not None and not window.done():
+            window.set_result(None)
+
+    def _end(self) -> None:
+        self.ended = True
+        stream = self.stream
+        if stream is not None and not stream.send_closed:
+            # The answer is complete and the request is not: nobody reads the rest of it (RFC 9113 section 8.1).
+            self._connection.reset(stream, answered=True)
+            self.window_opened()
+        self._connection.done(self)
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    # -- what the content stream asks -------------------------------------------------------------------------------------------
+
+    def wait_for_content(self) -> Wait:
+        """Something to await until the stream has been fed."""
+        self._since = now = _now()
+        self._waiter = waiter = self._connection.new_wait(self)
+        self._connection.arm(min(now + self._read_timeout, self._total_at))
+        return waiter
+
+    def fill_buffer(self, view: memoryview) -> bool:  # noqa: ARG002 - frames come between
+        """Frames cannot go straight into a buffer."""
+        return False
+
+    def pause_content(self) -> None:
+        """The stream's window is the bound."""
+
+    def content_taken(self, size: int, *, resume: bool) -> None:  # noqa: ARG002 - there was no pause
+        """The reader took `size` bytes: the peer may send as many more."""
+        if self.stream is not None and size:
+            self._connection.acknowledge(self.stream, size)
+
+    def abandon(self) -> None:
+        """The rest is not wanted."""
+        self.cancel()
+
+    def cancel(self) -> None:
+        """End the stream early; the connection goes on (RFC 9113 section 8.1: RST_STREAM with CANCEL)."""
+        if self.over:
+            return
+        if self.stream is not None:
+            self._connection.reset(self.stream)
+        self._connection.done(self)
+
+    def remaining(self) -> float | None:
+        """Seconds that the present wait may still take; a thread that waits asks."""
+        limit = (
+            self._write_since + self._write_timeout if self._write_since else self._since + self._read_timeout
+        )
+        at = min(limit, self._total_at)
+        return None if at == NEVER else max(at - _now(), 0.0)
+
+    # -- deadlines ----------------------------------------------------------------------------------------------------------------
+
+    def check(self, now: float) -> float:
+        """Let an overdue exchange fail; say when to look again."""
+        name = self._connection.lane.name
+        at = self._total_at
+        if at <= now:
+            self.abort(
+                TotalTimeout(
+                    f"the call to {name} reached its total timeout {now - self._sent_at:.3g} s after the request was sent, "
+                    f"while waiting for the {self._phase()}",
+                    host=name,
+                    phase=self._phase(),
+                    elapsed=now - self._sent_at,
+                )
+            )
+            return NEVER
+        if self._write_since:
+            limit = self._write_since + self._write_timeout
+            if limit <= now:
+                self.abort(
+                    WriteTimeout(
+                        f"{name} took no bytes for {self._write_timeout:g} s",
+                        host=name,
+                        phase="write",
+                        limit=self._write_timeout,
+                    )
+                )
+                return NEVER
+            return min(at, limit)
+        if self._waiter is not None:
+            limit = self._since + self._read_timeout
+            if limit <= now:
+                msg = (
+                    f"{name} sent nothing for {self._read_timeout:g} s while waiting for the {self._phase()}"
+                )
+                self.abort(ReadTimeout(msg, host=name, phase=self._phase(), limit=self._read_timeout))
+                return NEVER
+            return min(at, limit)
+        return at
+
+    def _phase(self) -> str:
+        return "response head" if self._head is None else "response content"
+
+    def abort(self, error: Exception | None = None) -> None:
+        """Give up with `error`."""
+        waiter, self._waiter = self._waiter, None
+        window, self._window = self._window, None
+        failure = error or ReadError(
+            f"the connection to {self._connection.lane.name} was closed", host=self._connection.lane.name
+        )
+        if isinstance(failure, HyperHTTPError):
+            self._error = failure
+        if self._content is not None:
+            self._content.fail(failure)
+        for wait in (waiter, window):
+            if wait is not None and not wait.done():
+                wait.set_exception(failure)
+        self.cancel()

@@ -1,0 +1,302 @@
+"""One connected stream on asyncio: a protocol that hands bytes straight to its receiver."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+
+from hyperhttp.exceptions import ConnectError, TLSError
+from hyperhttp.network.tls import tls_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from ssl import SSLContext
+
+    from hyperhttp.network.base import Patient, Receiver, Wait
+
+__all__ = ["AioChannel"]
+
+#: Seconds a TLS peer gets for its close_notify before the transport is aborted.
+_CLOSE_GRACE: Final = 1.0
+#: Seconds; after a longer pause the program may have kept the loop from reading what came meanwhile.
+_BLOCKED: Final = 0.001
+_NOTHING: Final = memoryview(b"")
+
+
+class AioHome(Protocol):
+    """The network a channel belongs to."""
+
+    loop: asyncio.AbstractEventLoop
+    channels: set[AioChannel]
+
+
+class AioChannel(asyncio.Protocol):
+    """One connected stream: an asyncio protocol that hands bytes straight to its receiver."""
+
+    __slots__ = (
+        "_early",
+        "_gone",
+        "_network",
+        "_receiver",
+        "_sock",
+        "_transport",
+        "alpn",
+        "closed",
+        "data_received",
+        "new_wait",
+        "peer",
+        "soon",
+        "write",
+        "write_paused",
+    )
+
+    def __init__(self, network: AioHome, sock: socket.socket | None, peer: str) -> None:
+        self._network = network
+        self._sock = sock
+        self._transport: asyncio.Transport | None = None
+        self._receiver: Receiver | None = None
+        self._early: list[bytes] = []
+        self._gone: asyncio.Future[None] | None = None
+        self.alpn: str | None = None
+        self.peer = peer
+        self.write_paused = False
+        self.closed = False
+        # Bound once, so that each read and write costs one call less. `data_received` is a slot for the same reason.
+        self.data_received: Callable[[bytes], None] = self._early.append  # type: ignore[assignment]  # a slot, on purpose
+        self.write: Callable[[bytes | bytearray | memoryview], None] = _not_connected
+        self.new_wait: Callable[[], Wait] = network.loop.create_future
+        self.soon: Callable[[Callable[[], None]], object] = network.loop.call_soon
+
+    # -- what asyncio calls -------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The transport is ready."""
+        self._transport = cast("asyncio.Transport", transport)
+        self.write = self._transport.write
+        self._network.channels.add(self)
+        tls = transport.get_extra_info("ssl_object")
+        self.alpn = tls.selected_alpn_protocol() if tls is not None else None
+
+    def eof_received(self) -> None:
+        """The peer closed its side; so do we, after the receiver has heard of it."""
+        if self._receiver is not None:
+            self._receiver.receive_eof()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The transport is gone."""
+        if isinstance(exc, (BrokenPipeError, ConnectionResetError)) and self.alpn is None:
+            self._read_last_words()
+        self.closed = True
+        self._network.channels.discard(self)
+        if self._receiver is not None:
+            self._receiver.connection_lost(exc)
+        self._transport = None
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
+
+    def pause_writing(self) -> None:
+        """The write buffer is full."""
+        self.write_paused = True
+
+    def resume_writing(self) -> None:
+        """The write buffer has room."""
+        self.write_paused = False
+        if self._receiver is not None:
+            self._receiver.write_resumed()
+
+    def _read_last_words(self) -> None:
+        """A server that refuses an upload answers and closes; our failed write must not hide its answer."""
+        if self._sock is None or self._receiver is None or self._is_tls():
+            return
+        with contextlib.suppress(OSError):
+            while data := self._sock.recv(65536):
+                self._receiver.receive_data(data)
+
+    # -- what the core calls ------------------------------------------------------------------------------------------
+
+    lock = None
+
+    def share(self) -> AioChannel:
+        """One loop, one thread: a channel is shared as it is."""
+        return self
+
+    def new_shared_wait(self, patient: Patient) -> Wait:  # noqa: ARG002 - the watch knows who waits
+        """A future like any other."""
+        return self.new_wait()
+
+    def attach(self, receiver: Receiver) -> None:
+        """Feed `receiver` from now on."""
+        self._receiver = receiver
+        early, self._early = self._early, []
+        self.data_received = receiver.receive_data
+        if self._transport is not None:
+            self._transport.set_protocol(self)  # uvloop keeps the bound method of the protocol it was given
+        for data in early:
+            receiver.receive_data(data)
+        if self.closed:
+            receiver.connection_lost(None)
+
+    def listen(self) -> None:
+        """The loop listens all the time."""
+
+    def receive_into(self, view: memoryview) -> bool:
+        """Fill `view` straight from the socket, then tell the receiver; one copy less for large content."""
+        if self._transport is None or self._receiver is None or self._is_tls():
+            return False
+        self._transport.set_protocol(_Filler(self, self._transport, self._receiver, view))
+        return True
+
+    def is_alive(self, idle: float) -> bool:
+        """Not closed, and nothing waits in the socket that the loop has had no time to read."""
+        if self.closed or self._transport is None or self._transport.is_closing():
+            return False
+        return idle < _BLOCKED or self._is_silent()
+
+    def _is_silent(self) -> bool:
+        try:
+            return self._sock is None or self._sock.recv(1, socket.MSG_PEEK) is None
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+
+    def pause_reading(self) -> None:
+        """Stop reading from the socket."""
+        if self._transport is not None and not self.closed:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read from the socket again."""
+        if self._transport is not None and not self.closed:
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        """Close in order: what was written is sent first."""
+        if self._transport is not None and not self.closed:
+            self.closed = True
+            self._receiver = None  # closing TLS reads what is left, and nobody wants to hear of it
+            self.data_received = _ignore
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self._transport is not None:
+            self.closed = True
+            self._transport.abort()
+
+    def detach(self) -> None:
+        """Close the socket without the loop."""
+        self.closed = True
+        transport, self._transport = self._transport, None
+        # A transport of a closed loop cannot call back; what its callback would do is done here, so that neither a
+        # descriptor nor a ResourceWarning is left behind.
+        while transport is not None:
+            inner = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+            lost = getattr(transport, "_call_connection_lost", None)
+            if inner is None and lost is not None:
+                self._receiver = None
+                with contextlib.suppress(Exception):
+                    lost(None)
+            elif hasattr(transport, "_closed"):
+                transport._closed = True
+            transport = inner
+        if self._sock is not None:
+            self._sock.close()
+
+    async def wait_closed(self) -> None:
+        """Return when the transport is gone."""
+        if self in self._network.channels:
+            self._gone = self._network.loop.create_future()
+            try:
+                await asyncio.wait_for(self._gone, _CLOSE_GRACE)
+            except TimeoutError:
+                self.abort()
+                await asyncio.sleep(0)
+
+    async def start_tls(self, context: SSLContext, server_name: str) -> None:
+        """Speak TLS over this stream from now on."""
+        transport = self._transport
+        if transport is None:
+            msg = "the connection is closed"
+            raise ConnectError(msg)
+        loop = self._network.loop
+        self.data_received = self._early.append
+        self._receiver = None
+        try:
+            secured = await loop.start_tls(transport, self, context, server_hostname=server_name)
+        except (OSError, EOFError) as error:
+            self.abort()
+            raise tls_error(error, server_name, 0) from error
+        except BaseException:
+            self.abort()
+            raise
+        if secured is None:
+            msg = f"the connection closed during the TLS handshake with {server_name}"
+            raise TLSError(msg, host=server_name, phase="tls")
+        self._transport = secured
+        self.write = secured.write
+        tls = secured.get_extra_info("ssl_object")
+        self.alpn = tls.selected_alpn_protocol() if tls is not None else None
+
+    async def send_while(self, sending: Coroutine[Any, Any, None], until: Wait) -> None:
+        """Run `sending` as a task until it ends or `until` is set."""
+        task = self._network.loop.create_task(sending)
+        future = cast("asyncio.Future[Any]", until)
+        try:
+            await asyncio.wait((task, future), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not task.done():
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        if not task.cancelled():
+            task.result()
+
+    def _is_tls(self) -> bool:
+        return self._transport is not None and self._transport.get_extra_info("ssl_object") is not None
+
+
+class _Filler(asyncio.BufferedProtocol):
+    """Stands in for a channel while the socket writes into a buffer of the receiver's."""
+
+    __slots__ = ("_channel", "_receiver", "_transport", "_view", "pause_writing", "resume_writing")
+
+    def __init__(
+        self, channel: AioChannel, transport: asyncio.Transport, receiver: Receiver, view: memoryview
+    ) -> None:
+        self._channel = channel
+        self._transport = transport
+        self._receiver = receiver
+        self._view = view
+        self.pause_writing = channel.pause_writing  # type: ignore[method-assign]
+        self.resume_writing = channel.resume_writing  # type: ignore[method-assign]
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - what is missing is what is wanted
+        return self._view
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if nbytes == len(self._view):
+            self._view = _NOTHING
+            self._transport.set_protocol(self._channel)
+            self._receiver.buffer_filled(more=not self._channel._is_silent())
+        else:
+            self._view = self._view[nbytes:]
+            self._receiver.buffer_grew(nbytes)
+
+    def eof_received(self) -> None:
+        self._channel.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._view = _NOTHING
+        self._channel.connection_lost(exc)
+
+
+def _ignore(_data: bytes) -> None:
+    """Bytes after the end."""
+
+
+def _not_connected(_data: bytes | bytearray | memoryview) -> None:
+    msg = "the channel is not connected"
+    raise ConnectError(msg)

@@ -1,0 +1,237 @@
+"""One blocking socket that several threads wait on at once: what HTTP/2 needs of a blocking client.
+
+There is no reader thread. Of the threads that wait, one reads for all; when its own wait is over it wakes another, which
+takes its place. `SharedChannel.lock` guards the protocol engine and the socket's calls, all of which are non-blocking;
+nobody holds it while waiting, so a thread that waits for room and a thread that waits for bytes never wait for each other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from hyperhttp.exceptions import ReadError
+from hyperhttp.network.blocking_channel import BlockingChannel
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from hyperhttp.network.base import Patient
+    from hyperhttp.network.blocking_channel import BlockingHome
+
+__all__ = ["SharedChannel", "SharedWait"]
+
+_CHUNK: Final = 65_536
+#: Unsent bytes from which on senders wait.
+_HIGH_WATER: Final = 262_144
+
+
+class SharedWait:
+    """A wait of one thread on a channel that others wait on too."""
+
+    __slots__ = ("_bell", "_channel", "_error", "_result", "is_done", "patient")
+
+    def __init__(self, channel: SharedChannel, patient: Patient) -> None:
+        self._channel = channel
+        self._bell = threading.Lock()
+        self._bell.acquire()
+        self._result: Any = None
+        self._error: BaseException | None = None
+        self.is_done = False
+        self.patient = patient
+
+    def done(self) -> bool:
+        """Whether it was set."""
+        return self.is_done
+
+    def cancel(self) -> bool:
+        """Nobody waits any more."""
+        cancelled = not self.is_done
+        self.is_done = True
+        return cancelled
+
+    def set_result(self, result: Any) -> None:
+        """Give it its value and wake its thread."""
+        self._result = result
+        self.is_done = True
+        self.ring()
+
+    def set_exception(self, exception: BaseException) -> None:
+        """Make it fail and wake its thread."""
+        self._error = exception
+        self.is_done = True
+        self.ring()
+
+    def ring(self) -> None:
+        """Wake its thread: it is done, or its turn to read."""
+        with contextlib.suppress(RuntimeError):  # woken twice
+            self._bell.release()
+
+    def sleep(self, seconds: float | None) -> bool:
+        """Wait for `ring`; False where the time passes first."""
+        return self._bell.acquire(timeout=-1 if seconds is None else seconds)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        if not self.is_done:
+            self._channel.wait_for(self)
+        if self._error is not None:
+            raise self._error
+        return self._result
+        yield  # type: ignore[unreachable]  # makes this a generator
+
+
+class SharedChannel(BlockingChannel):
+    """A connected socket for many exchanges."""
+
+    __slots__ = ("_outgoing", "_reading", "_waiting", "guard")
+
+    def __init__(self, network: BlockingHome, sock: socket.socket, peer: str) -> None:
+        super().__init__(network, sock, peer)
+        sock.settimeout(0)
+        self.guard = threading.RLock()
+        self._reading = threading.Lock()
+        self._waiting: set[SharedWait] = set()
+        self._outgoing = bytearray()
+
+    @property
+    def lock(self) -> Any:
+        """Guards the engine and the socket's calls."""
+        return self.guard
+
+    def new_shared_wait(self, patient: Patient) -> SharedWait:
+        """A wait of the calling thread, with the limits of `patient`."""
+        return SharedWait(self, patient)
+
+    def wait_for(self, wait: SharedWait) -> None:
+        """Return when `wait` is done: read for all, or sleep while somebody else does."""
+        while not wait.is_done:
+            if self._outgoing:
+                self._drain(wait)
+            elif self._reading.acquire(blocking=False):
+                self._read_for(wait)
+            else:
+                self._sleep(wait)
+
+    def _sleep(self, wait: SharedWait) -> None:
+        self._waiting.add(wait)
+        try:
+            # Whoever reads may have stopped before we were in the set; then nobody would wake us.
+            if self._reading.acquire(blocking=False):
+                self._read_for(wait)
+            elif not wait.is_done and not wait.sleep(wait.patient.remaining()):
+                with self.guard:
+                    wait.patient.check(time.monotonic() + 0.001)
+        finally:
+            self._waiting.discard(wait)
+
+    def _read_for(self, wait: SharedWait) -> None:
+        """Read until `wait` is done; the reading lock is ours, and goes to somebody else afterwards."""
+        try:
+            poll = select.poll()
+            poll.register(self._sock, select.POLLIN)
+            while not wait.is_done and not self._outgoing:
+                remaining = wait.patient.remaining()
+                ready = poll.poll(None if remaining is None else remaining * 1000)
+                with self.guard:
+                    if ready:
+                        self._receive()
+                    else:
+                        wait.patient.check(time.monotonic() + 0.001)
+        except (OSError, ValueError) as error:
+            with self.guard:
+                self._broke(error)
+            if not wait.is_done:
+                wait.set_exception(ReadError(f"the connection to {self.peer} was closed"))
+        finally:
+            self._reading.release()
+            for other in tuple(self._waiting):
+                if other is not wait and not other.is_done:
+                    other.ring()
+                    break
+
+    def _receive(self) -> None:
+        """Take all that has come, so that nothing is left inside TLS when the next poll begins."""
+        receiver = self._receiver
+        while receiver is not None and not self.closed:
+            try:
+                data = self._sock.recv(_CHUNK)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return
+            except OSError as error:
+                self._broke(error)
+                return
+            if not data:
+                receiver.receive_eof()
+                return
+            receiver.receive_data(data)
+
+    def _broke(self, error: Exception) -> None:
+        receiver = self._receiver
+        if receiver is not None and not self.closed:
+            self.closed = True
+            receiver.connection_lost(error)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send what the system takes at once; the rest goes when it has room. Called under `lock`."""
+        if self._outgoing:
+            self._outgoing += data
+        else:
+            sent = self._send(data)
+            if sent < len(data):
+                self._outgoing += memoryview(data)[sent:]
+        self.write_paused = len(self._outgoing) > _HIGH_WATER
+
+    def _send(self, data: bytes | bytearray | memoryview) -> int:
+        view = memoryview(data)
+        sent = 0
+        try:
+            while sent < len(view):
+                sent += self._sock.send(view[sent:])
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            pass
+        except OSError as error:
+            self._broke(error)
+            return len(view)
+        finally:
+            view.release()
+        return sent
+
+    def _drain(self, wait: SharedWait) -> None:
+        """Wait for room and send what is left over; answers are heard meanwhile."""
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN | select.POLLOUT)
+        while self._outgoing and not wait.is_done:
+            remaining = wait.patient.remaining()
+            ready = poll.poll(None if remaining is None else remaining * 1000)
+            with self.guard:
+                if not ready:
+                    wait.patient.check(time.monotonic() + 0.001)
+                    return
+                if ready[0][1] & ~select.POLLOUT:
+                    self._receive()
+                pending = bytes(self._outgoing)
+                del self._outgoing[: self._send(pending)]
+                self._writable()
+
+    def _writable(self) -> None:
+        if self.write_paused and len(self._outgoing) < _HIGH_WATER // 2:
+            self.write_paused = False
+            if self._receiver is not None:
+                self._receiver.write_resumed()
+
+    def is_alive(self, idle: float) -> bool:  # noqa: ARG002 - what came meanwhile is read now
+        """Still open, after what has come on an idle connection was heard: settings, pings, a goodbye."""
+        if not self.guard.acquire(blocking=False):
+            return not self.closed  # somebody is reading right now
+        try:
+            self._receive()
+            return not self.closed
+        except (OSError, ValueError):
+            return False
+        finally:
+            self.guard.release()
