@@ -9,8 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from hyperhttp import Client, ReadTimeout, RemoteProtocolError, SyncClient, TLSError
 from hyperhttp.cli.style import duration, size
+from hyperhttp.client.aio import Client
+from hyperhttp.client.blocking import SyncClient
+from hyperhttp.exceptions import ReadTimeout, RemoteProtocolError, TLSError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

@@ -87,10 +87,11 @@ class Wire:
             return
         line = f"{request.method} {_target(request.url)} {version}".rstrip()
         self._tell(">", self._style.paint(printable(line), "bold"))
+        authority = ":authority" if version == "HTTP/2" else "Host"
         if "host" not in request.headers:
-            self._field(">", ":authority" if version == "HTTP/2" else "Host", request.url.host_header)
+            self._field(">", authority, request.url.host_header)
         for name, value in request.headers.multi_items():
-            self._field(">", name, value)
+            self._field(">", authority if name.lower() == "host" else name, value)
         if request.content is not None:
             length = request.content.length
             self.remark(f"content: {'of unknown length' if length is None else size(length)}")

@@ -295,13 +295,7 @@ class ClientCore:
             if base is None:
                 msg = f"the URL {parsed.redacted!r} is relative: give the client a base_url, or start it with http:// or https://"
                 raise InvalidURL(msg)
-            if not parsed.host and parsed.path.startswith("/"):
-                parsed = (
-                    URL(str(parsed)[1:])
-                    if len(str(parsed)) > 1 and not str(parsed)[1:].startswith("/")
-                    else parsed.copy_with(path="")
-                )
-            parsed = base.join(parsed)
+            parsed = _extend(base, parsed)
         if parsed.scheme not in ("http", "https"):
             msg = f"no transport for {parsed.scheme}:// URLs; http and https are served"
             raise InvalidURL(msg)
@@ -403,6 +397,17 @@ class ClientCore:
         for pool in pools:
             pool.closed = True
             pool.network.forget()
+
+
+def _extend(base: URL, relative: URL) -> URL:
+    """A relative URL below a base: its path is appended, whether it begins with a slash or not."""
+    text = str(relative)
+    if relative.host:
+        msg = f"the URL {relative.redacted!r} names a host; below a base_url only paths are relative"
+        raise InvalidURL(msg)
+    if not text or text[0] in "?#":
+        return base.join(relative)
+    return base.join("./" + text.lstrip("/"))
 
 
 _cores: weakref.WeakSet[ClientCore] = weakref.WeakSet()

@@ -20,7 +20,7 @@ from hyperhttp.exceptions import (
     WriteError,
     WriteTimeout,
 )
-from hyperhttp.network.base import NEVER
+from hyperhttp.network.base import NEVER, fail
 from hyperhttp.protocol.http1.reader import ResponseReader
 from hyperhttp.protocol.http1.writer import LAST_CHUNK, write_chunk
 
@@ -443,10 +443,8 @@ class HTTP1Connection(ResponseReader):
             return
         if stream is not None:
             stream.fail(failure)
-        if waiter is not None and not waiter.done():
-            waiter.set_exception(failure)
-        if writable is not None and not writable.done():
-            writable.set_exception(failure)
+        fail(waiter, failure)
+        fail(writable, failure)
 
     def close(self) -> None:
         """Close an idle connection in order."""

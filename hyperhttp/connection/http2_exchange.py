@@ -19,7 +19,7 @@ from hyperhttp.exceptions import (
     WriteError,
     WriteTimeout,
 )
-from hyperhttp.network.base import NEVER
+from hyperhttp.network.base import NEVER, fail
 
 if TYPE_CHECKING:
     from hyperhttp.config import Timeout
@@ -374,7 +374,6 @@ class HTTP2Exchange:
             self._error = failure
         if self._content is not None:
             self._content.fail(failure)
-        for wait in (waiter, window):
-            if wait is not None and not wait.done():
-                wait.set_exception(failure)
+        fail(waiter, failure)
+        fail(window, failure)
         self.cancel()

@@ -106,7 +106,9 @@ class Request:
 
     @url.setter
     def url(self, value: str | URL) -> None:
-        self._url = URL(value)
+        old, self._url = self._url, URL(value)
+        if old.host_header != self._url.host_header and self.headers.get("host") == old.host_header:
+            del self.headers["host"]  # it followed from the URL; one that was set on purpose stays
 
     @property
     def headers(self) -> Headers:

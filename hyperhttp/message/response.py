@@ -375,6 +375,8 @@ class Response:
 
     async def _load(self) -> None:
         """Read and decode everything into `_content`."""
+        if self._content is not None:
+            return
         encoded = self._encoded
         if encoded is None:
             encoded = await self._rest()

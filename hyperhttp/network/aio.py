@@ -81,19 +81,14 @@ class AioNetwork:
     ) -> AioChannel:
         channel = AioChannel(self, sock, peer)
         try:
-            await self.loop.create_connection(
-                lambda: channel, sock=sock, ssl=tls, server_hostname=server_name if tls else None
-            )
-        except (OSError, EOFError) as error:
-            sock.close()
-            host, _, port = name.rpartition(":")
-            if tls is not None:
-                raise tls_error(error, host, int(port) if port.isdigit() else 0) from error
-            msg = f"cannot connect to {name}: {error}"
-            raise ConnectError(msg, host=host, phase="connect") from error
+            await self.loop.create_connection(lambda: channel, sock=sock)
         except BaseException:
-            sock.close()
+            if not channel.is_connected:
+                sock.close()  # no transport owns it yet
+            channel.abort()
             raise
+        if tls is not None:
+            await channel.start_tls(tls, server_name or name)
         return channel
 
     async def _first_socket(

@@ -116,6 +116,11 @@ class AioChannel(asyncio.Protocol):
 
     # -- what the core calls ------------------------------------------------------------------------------------------
 
+    @property
+    def is_connected(self) -> bool:
+        """A transport owns the socket."""
+        return self._transport is not None
+
     lock = None
 
     def share(self) -> AioChannel:

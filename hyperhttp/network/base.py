@@ -18,7 +18,18 @@ if TYPE_CHECKING:
 
     from hyperhttp.network.addresses import Address
 
-__all__ = ["NEVER", "Channel", "Network", "Patient", "Receiver", "Wait", "Watch", "Watched", "new_lock"]
+__all__ = [
+    "NEVER",
+    "Channel",
+    "Network",
+    "Patient",
+    "Receiver",
+    "Wait",
+    "Watch",
+    "Watched",
+    "fail",
+    "new_lock",
+]
 
 T = TypeVar("T")
 
@@ -41,8 +52,18 @@ class Wait(Protocol):
     def cancel(self) -> bool:
         """Nobody waits any more; does nothing where it is done."""
 
+    def exception(self) -> BaseException | None:
+        """What it failed with; asking says that somebody knows of it."""
+
     def __await__(self) -> Generator[Any, None, Any]:
         """Wait for the value."""
+
+
+def fail(wait: Wait | None, error: BaseException) -> None:
+    """Make a wait fail unless it is done; it does not matter whether anybody still waits."""
+    if wait is not None and not wait.done():
+        wait.set_exception(error)
+        wait.exception()  # or asyncio would complain of an error that a cancelled caller never asked for
 
 
 class Watched(Protocol):

@@ -18,6 +18,7 @@ from hyperhttp.exceptions import ConnectError, HyperHTTPError
 from hyperhttp.network.addresses import Race
 from hyperhttp.network.base import NEVER
 from hyperhttp.network.blocking_channel import BlockingChannel
+from hyperhttp.network.sharing import SharedChannel
 from hyperhttp.network.tls import tls_error
 
 if TYPE_CHECKING:
@@ -36,13 +37,14 @@ T = TypeVar("T")
 class ThreadWait:
     """A wait of one thread that another sets."""
 
-    __slots__ = ("_deadline", "_done", "_error", "_expire", "_lock", "_result")
+    __slots__ = ("_cancelled", "_deadline", "_done", "_error", "_expire", "_lock", "_result")
 
     def __init__(self, deadline: float, expire: Callable[[], Exception]) -> None:
         self._deadline = deadline
         self._expire = expire
         self._lock = threading.Lock()
         self._lock.acquire()
+        self._cancelled = False
         self._done = False
         self._result: Any = None
         self._error: BaseException | None = None
@@ -53,7 +55,7 @@ class ThreadWait:
 
     def cancelled(self) -> bool:
         """Whether it ended without having been set."""
-        return self._done and self._lock.locked() and self._error is None
+        return self._cancelled
 
     def exception(self) -> BaseException | None:
         """What it failed with."""
@@ -65,9 +67,9 @@ class ThreadWait:
 
     def cancel(self) -> bool:
         """Its thread does not wait any more."""
-        cancelled = not self._done
+        self._cancelled = not self._done
         self._done = True
-        return cancelled
+        return self._cancelled
 
     def set_result(self, result: Any) -> None:
         """Give it its value and wake its thread."""
@@ -149,17 +151,24 @@ class BlockingNetwork:
             sock = self.secure(sock, tls, server_name or path, path)
         return BlockingChannel(self, sock, path)
 
+    def shared(self, sock: socket.socket, peer: str) -> SharedChannel:
+        """A channel for several threads at a time."""
+        return SharedChannel(self, sock, peer)
+
     def secure(self, sock: socket.socket, context: SSLContext, server_name: str, name: str) -> ssl.SSLSocket:
         """Wrap a connected socket in TLS; it is closed where that fails."""
         host, _, port = name.rpartition(":")
+        secured: Any = sock
         try:
             sock.settimeout(self._left())
-            return context.wrap_socket(sock, server_hostname=server_name)
+            secured = context.wrap_socket(sock, server_hostname=server_name, do_handshake_on_connect=False)
+            secured.do_handshake()
         except BaseException as error:
-            sock.close()
+            secured.close()
             if isinstance(error, (OSError, EOFError)) and not isinstance(error, TimeoutError):
                 raise tls_error(error, host or server_name, int(port) if port.isdigit() else None) from error
             raise
+        return secured  # type: ignore[no-any-return]  # an SSLSocket by now
 
     def _first_socket(
         self, addresses: Sequence[Address], name: str, delay: float, local: str | None

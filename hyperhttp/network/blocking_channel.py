@@ -32,6 +32,9 @@ class BlockingHome(Protocol):
 
     channels: set[BlockingChannel]
 
+    def shared(self, sock: socket.socket, peer: str) -> BlockingChannel:
+        """A channel for several threads at a time."""
+
     def secure(self, sock: socket.socket, context: SSLContext, server_name: str, name: str) -> ssl.SSLSocket:
         """Wrap a connected socket in TLS."""
 
@@ -56,6 +59,10 @@ class BlockingWait:
         cancelled = not self._done
         self._done = True
         return cancelled
+
+    def exception(self) -> BaseException | None:
+        """What it failed with."""
+        return self._error
 
     def set_result(self, result: Any) -> None:
         """Give it its value."""
@@ -117,10 +124,8 @@ class BlockingChannel:
 
     def share(self) -> BlockingChannel:
         """The same socket for several threads at a time."""
-        from hyperhttp.network.sharing import SharedChannel  # for those who meet a server that speaks HTTP/2
-
         self._network.channels.discard(self)
-        return SharedChannel(self._network, self._sock, self.peer)
+        return self._network.shared(self._sock, self.peer)
 
     def new_shared_wait(self, patient: Patient) -> Wait:
         """Only a shared channel has them."""
@@ -255,7 +260,6 @@ class BlockingChannel:
     def _write_rest(self, data: memoryview) -> None:
         """Send while listening: a server may answer, and close, before it has taken everything."""
         receiver = self._receiver
-        limit = receiver.write_limit() if receiver is not None else None
         sock = self._sock
         self._timeout = -1.0
         sock.settimeout(0)
@@ -273,9 +277,10 @@ class BlockingChannel:
                     pass
                 except ssl.SSLWantReadError:
                     poll = both
+                limit = receiver.write_limit() if receiver is not None else None
                 events = poll.poll(None if limit is None else limit * 1000)
-                if not events:
-                    self._write_timed_out(limit)
+                if not events and self._write_timed_out(limit):
+                    return
                 if events[0][1] & ~select.POLLOUT and not self._listen():
                     poll = out
         finally:
@@ -293,10 +298,13 @@ class BlockingChannel:
             receiver.receive_data(data)
         return bool(data)
 
-    def _write_timed_out(self, limit: float | None) -> None:
+    def _write_timed_out(self, limit: float | None) -> bool:
+        """The peer took nothing for too long: True where the receiver has said what that means."""
         receiver = self._receiver
         if receiver is not None:
             receiver.check(time.monotonic() + 0.001)
+            if receiver.has_answer():
+                return True
         raise WriteTimeout(
             f"{self.peer} took no bytes for {limit:g} s", host=self.peer, phase="write", limit=limit
         )
@@ -348,8 +356,8 @@ class BlockingChannel:
             self.closed = True
             self._network.channels.discard(self)
             with contextlib.suppress(OSError):
-                if not self._tls:
-                    self._sock.shutdown(socket.SHUT_RDWR)
+                # Below TLS as well: a thread that waits on the socket must hear of it.
+                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
             self._sock.close()
 
     abort = close

@@ -55,6 +55,10 @@ class SharedWait:
         self.is_done = True
         return cancelled
 
+    def exception(self) -> BaseException | None:
+        """What it failed with."""
+        return self._error
+
     def set_result(self, result: Any) -> None:
         """Give it its value and wake its thread."""
         self._result = result

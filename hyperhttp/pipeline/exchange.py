@@ -123,15 +123,19 @@ def render_head(request: Request, route: Any) -> bytes:
     """
     url = request.url
     headers = request.headers
-    if "host" not in headers:
-        headers._fields.insert(0, (b"Host", url.host_header.encode("ascii")))
-        headers._index = None
     check_framing(headers, request)
+    fields = list(headers._fields)
+    if "host" not in headers:
+        # Not into the request's own fields: the same request may be sent to another host next time.
+        fields.insert(0, (b"Host", url.host_header.encode("ascii")))
     target = url.target
-    if route.proxy is not None and not route.tunnel:
+    proxy = route.proxy
+    if proxy is not None and not route.tunnel:
         target = f"{url.origin}{target}"  # absolute-form (RFC 9112 section 3.2.2)
+        if proxy.authorization is not None:
+            fields.append((b"Proxy-Authorization", proxy.authorization))
     line = write_request_line(request.method.encode("latin-1", "replace"), target.encode("ascii"))
-    return line + write_fields(headers._fields) + b"\r\n"
+    return line + write_fields(fields) + b"\r\n"
 
 
 def check_framing(headers: Headers, request: Request) -> None:

@@ -23,7 +23,7 @@ async def run_hooks(call: Call, send: Callable[[Call], Awaitable[Response]]) -> 
     hooks = call.hooks or {}
     request = call.request
     for hook in tuple(hooks.get("request", ())):
-        await _call(hook, request)
+        await _call(hook, request, call)
     if request.url.origin != call.origin:
         call.route = call.find_route(request.url)  # the hook sent it somewhere else
     call.head = None
@@ -31,7 +31,7 @@ async def run_hooks(call: Call, send: Callable[[Call], Awaitable[Response]]) -> 
     response = await send(call)
     try:
         for hook in tuple(hooks.get("response", ())):
-            replaced = await _call(hook, response)
+            replaced = await _call(hook, response, call)
             if isinstance(replaced, Response) and replaced is not response:
                 response = _replace(response, replaced, request)
     except BaseException:
@@ -40,11 +40,19 @@ async def run_hooks(call: Call, send: Callable[[Call], Awaitable[Response]]) -> 
     return response
 
 
-async def _call(hook: Callable[[Any], Any], argument: Any) -> Any:
+async def _call(hook: Callable[[Any], Any], argument: Any, call: Call) -> Any:
     result = hook(argument)
-    if hasattr(result, "__await__"):
-        result = await result
-    return result
+    if not hasattr(result, "__await__"):
+        return result
+    try:
+        return await result
+    except RuntimeError as error:
+        if call.read.drive is None or "no running event loop" not in str(error):
+            raise
+        msg = (
+            "SyncClient was given an async hook that waits: use a plain function, or the asynchronous Client"
+        )
+        raise RuntimeError(msg) from error
 
 
 def _replace(old: Response, new: Response, request: Request) -> Response:

@@ -37,7 +37,7 @@ _now = time.monotonic
 class Dialer(Protocol):
     """Opens connections."""
 
-    async def dial(self, lane: Lane, release: Any, deadline: float, total_at: float) -> Connection:
+    async def dial(self, lane: Lane, release: Any, deadline: float, total_at: float) -> Any:
         """A connection for the lane's route, ready for its first request."""
 
 
@@ -225,7 +225,7 @@ class ConnectionPool:
     async def _open(self, lane: Lane, connect_timeout: float | None, total_at: float) -> Connection:
         deadline = NEVER if connect_timeout is None else _now() + connect_timeout
         try:
-            connection = await self._dialer.dial(lane, self.release, deadline, total_at)
+            connection: Connection = await self._dialer.dial(lane, self.release, deadline, total_at)
         except BaseException:
             self._dial_failed(lane)
             raise
@@ -274,6 +274,7 @@ class ConnectionPool:
         lane.total -= 1
         self._total -= 1
         connection.close()
+        self._forget_empty(lane)
         return True
 
     # -- giving back ----------------------------------------------------------------------------------------------------
@@ -347,6 +348,10 @@ class ConnectionPool:
         self._total -= 1
         if self._waiting:
             self._grant(lane)
+        self._forget_empty(lane)
+
+    def _forget_empty(self, lane: Lane) -> None:
+        """A lane without connections and waiters is made anew when it is needed."""
         if not lane.total and self._first(lane.waiters) is None:
             self.lanes.pop(lane.route, None)
 

@@ -41,9 +41,7 @@ class Result:
 
 
 @pytest.fixture
-def run(
-    capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Result]:
+def run(capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Runs the command line in this process."""
 
     def call(*arguments: object, stdin: bytes = b"") -> Result:

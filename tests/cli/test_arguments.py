@@ -61,9 +61,7 @@ def test_a_field_may_be_set_left_out_or_empty(text: str, field: tuple[str, str |
     assert parse_options(["-H", text, URL]).header == [field]
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("0", None), ("0.5", 0.5), ("3", 3.0)]
-)
+@pytest.mark.parametrize(("text", "seconds"), [("0", None), ("0.5", 0.5), ("3", 3.0)])
 def test_no_seconds_are_no_limit(text: str, seconds: float | None) -> None:
     options = parse_options(["-t", text, "--max-time", text, "--connect-timeout", text, URL])
     assert (options.timeout, options.max_time, options.connect_timeout) == (seconds,) * 3

@@ -210,7 +210,10 @@ def test_the_name_is_that_of_the_url_that_was_typed(
 def test_a_download_overwrites_only_by_force(run: Callable[..., Any], origin: Any, in_folder: Path) -> None:
     (in_folder / "10").write_text("old")
     result = run("-O", f"{origin.url}/bytes/10")
-    assert (result.code, result.err) == (23, "hyperhttp: cannot write 10: the file exists; --force overwrites it\n")
+    assert (result.code, result.err) == (
+        23,
+        "hyperhttp: cannot write 10: the file exists; --force overwrites it\n",
+    )
     assert (in_folder / "10").read_text() == "old"
     assert run("-O", "--force", f"{origin.url}/bytes/10").code == 0
     assert (in_folder / "10").stat().st_size == 10

@@ -137,7 +137,10 @@ def test_a_request_without_an_answer_is_told_at_the_end(origin: Any) -> None:
 
 def test_a_server_cannot_move_the_cursor() -> None:
     response = hyperhttp.Response(
-        200, headers=[(b"X-Evil", "\x9b2J".encode())], reason="fine\x9b", request=hyperhttp.Request("GET", "http://x/")
+        200,
+        headers=[(b"X-Evil", "\x9b2J".encode())],
+        reason="fine\x9b",
+        request=hyperhttp.Request("GET", "http://x/"),
     )
     text = "\n".join(told(lambda wire: wire.response(response)))
     assert "\x9b" not in text

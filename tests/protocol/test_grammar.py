@@ -31,7 +31,9 @@ def test_each_byte_is_allowed_or_not_as_the_grammar_says(pattern, allowed):
     assert accepted == bytes(sorted(allowed))
 
 
-@pytest.mark.parametrize("pattern", [grammar.TOKEN, grammar.CONTENT_LENGTH, grammar.CHUNK_LINE, grammar.REQUEST_TARGET])
+@pytest.mark.parametrize(
+    "pattern", [grammar.TOKEN, grammar.CONTENT_LENGTH, grammar.CHUNK_LINE, grammar.REQUEST_TARGET]
+)
 def test_what_needs_at_least_one_byte_is_not_empty(pattern):
     assert not pattern.fullmatch(b"")
 
@@ -79,7 +81,14 @@ def test_a_status_line_has_three_parts(line, parts):
 
 @pytest.mark.parametrize(
     ("line", "size"),
-    [(b"0", b"0"), (b"1aF", b"1aF"), (b"5;", b"5"), (b"5 \t;a=b", b"5"), (b"5;a;b", b"5"), (b"f" * 16, b"f" * 16)],
+    [
+        (b"0", b"0"),
+        (b"1aF", b"1aF"),
+        (b"5;", b"5"),
+        (b"5 \t;a=b", b"5"),
+        (b"5;a;b", b"5"),
+        (b"f" * 16, b"f" * 16),
+    ],
 )
 def test_a_chunk_line_gives_its_size(line, size):
     assert grammar.CHUNK_LINE.fullmatch(line)[1] == size
@@ -117,7 +126,11 @@ def test_a_whole_chunk_line_is_a_size_and_its_end(data, matches):
         (b"a\r\n\n", True),
         (b"a\rb", True),
         (b"a\r\r\n", True),
-        *((b"a" + byte, True) for byte in ALL_BYTES if byte < b" " and byte not in b"\t\r" or byte == b"\x7f"),
+        *(
+            (b"a" + byte, True)
+            for byte in ALL_BYTES
+            if (byte < b" " and byte not in b"\t\r") or byte == b"\x7f"
+        ),
     ],
 )
 def test_an_incomplete_line_shows_what_it_may_not_hold(data, found):

@@ -39,7 +39,7 @@ def decode(data: bytes, size: int = sys.maxsize) -> tuple[bytes, ChunkedDecoder]
     return content, decoder
 
 
-# -- where content ends ------------------------------------------------------------------------------------------
+# -- where content ends --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_framing_follows_the_list_of_section_6_3(status, length, chunked, head_o
     assert framing_of(head, head_only=head_only) == framing
 
 
-# -- chunks ------------------------------------------------------------------------------------------------------
+# -- chunks --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [sys.maxsize, 1, 2, 3, 7])
@@ -135,7 +135,7 @@ def test_a_huge_chunk_takes_no_memory_in_advance(digits, end):
     assert not decoder.ended
 
 
-# -- limits ------------------------------------------------------------------------------------------------------
+# -- limits --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [sys.maxsize, 1, 1000])
@@ -178,7 +178,17 @@ def test_an_endless_line_is_refused_at_its_limit(start):
 
 @pytest.mark.parametrize(
     "data",
-    [b"5\n", b"5;a\n", b"5\rx", b"0\r\n\n", b"0\r\nX: y\n", b"0\r\nX: y\r\nZ: z\n", b"0\r\nX: y\r\n\n", b"5;\0", b"0\r\nX\0"],
+    [
+        b"5\n",
+        b"5;a\n",
+        b"5\rx",
+        b"0\r\n\n",
+        b"0\r\nX: y\n",
+        b"0\r\nX: y\r\nZ: z\n",
+        b"0\r\nX: y\r\n\n",
+        b"5;\0",
+        b"0\r\nX\0",
+    ],
 )
 def test_a_line_that_can_no_longer_end_well_is_refused_at_once(data):
     for size in (sys.maxsize, 1):
@@ -190,7 +200,7 @@ def test_messages_show_only_the_beginning_of_a_chunk_line():
     assert "hunter2" not in str(decoder.error)
 
 
-# -- putting together --------------------------------------------------------------------------------------------
+# -- putting together ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mark", [b"\r\n", b"\r\n\r\n"])
@@ -227,7 +237,7 @@ def test_the_limit_is_the_same_for_all_pieces(mark, size):
         take(21)
 
 
-# -- work --------------------------------------------------------------------------------------------------------
+# -- work ----------------------------------------------------------------------------------------------------
 # Counted in bytes looked at or copied and in calls, never in time.
 
 

@@ -53,7 +53,7 @@ def facts(head):
     )
 
 
-# -- status line -----------------------------------------------------------------------------------------------
+# -- status line ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_status_line_is_taken_apart_the_same_way_each_time(line, version, code
         assert (head.http_version, head.status_code, head.reason, head.fields) == (version, code, reason, [])
 
 
-# -- framing ---------------------------------------------------------------------------------------------------
+# -- framing -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,9 @@ def test_keep_alive_carries_its_timeout_and_changes_nothing(value, seconds):
 
 
 def test_the_flags_tell_which_interesting_fields_there_are():
-    head = parse_head(block(b"Set-Cookie: a", b"X: y", b"content-encoding: gzip", b"Proxy-Authenticate: Basic"))
+    head = parse_head(
+        block(b"Set-Cookie: a", b"X: y", b"content-encoding: gzip", b"Proxy-Authenticate: Basic")
+    )
     assert head.flags == SET_COOKIE | CONTENT_ENCODING | AUTHENTICATE
 
 
@@ -161,7 +163,6 @@ def test_chunked_is_known(others):
     assert head.chunked
     assert head.content_length is None
     assert head.flags & TRANSFER_ENCODING
-
 
 
 @pytest.mark.parametrize("repeat", [[], [b"Connection: a", b"Connection: b"]], ids=["plain", "with repeats"])
@@ -183,14 +184,16 @@ def test_framing_with_two_readings_is_refused(lines, repeat):
             parse_head(block(*lines, *repeat))
 
 
-@pytest.mark.parametrize("more", [[], [b"Connection: keep-alive", b"Connection: keep-alive"], [b"Content-Length: 2"]])
+@pytest.mark.parametrize(
+    "more", [[], [b"Connection: keep-alive", b"Connection: keep-alive"], [b"Content-Length: 2"]]
+)
 def test_transfer_encoding_in_http_1_0_is_refused(more):
     lines = [b"HTTP/1.0 200 OK", b"Transfer-Encoding: chunked", *more]
     with pytest.raises(RemoteProtocolError):
         parse_head(b"\r\n".join(lines))
 
 
-# -- field lines -----------------------------------------------------------------------------------------------
+# -- field lines ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -213,7 +216,20 @@ def test_field_lines_become_pairs(lines, pairs):
 
 @pytest.mark.parametrize(
     "line",
-    [b"", b" ", b"\tx", b" X: y", b"X", b"X : y", b": y", b"X: \0", b"X: a\rb", b"X: a\nb", b"\xe9: x", b"X\n: y"],
+    [
+        b"",
+        b" ",
+        b"\tx",
+        b" X: y",
+        b"X",
+        b"X : y",
+        b": y",
+        b"X: \0",
+        b"X: a\rb",
+        b"X: a\nb",
+        b"\xe9: x",
+        b"X\n: y",
+    ],
 )
 def test_what_is_not_a_field_line_is_refused(line):
     with pytest.raises(RemoteProtocolError):
@@ -264,13 +280,18 @@ def test_a_message_about_a_bad_line_tells_no_value(line):
 
 def test_messages_stay_short_whatever_was_sent():
     lengths = [b"Content-Length: %d" % (10**18 + number) for number in range(MAX_FIELDS)]
-    for lines in (lengths, [b"X" * 60000], [b"Transfer-Encoding: " + b"x" * 60000], [b"Content-Length: " + b"x" * 60000]):
+    for lines in (
+        lengths,
+        [b"X" * 60000],
+        [b"Transfer-Encoding: " + b"x" * 60000],
+        [b"Content-Length: " + b"x" * 60000],
+    ):
         with pytest.raises(RemoteProtocolError) as caught:
             parse_head(block(*lines))
         assert len(str(caught.value)) < 300
 
 
-# -- the memo --------------------------------------------------------------------------------------------------
+# -- the memo ------------------------------------------------------------------------------------------------
 
 
 SECRET_NAMES = [
@@ -306,13 +327,26 @@ def test_no_line_that_may_hold_a_secret_is_kept(name, change):
 
 
 def test_no_kept_name_sounds_like_a_secret():
-    words = (b"cookie", b"auth", b"token", b"secret", b"key", b"session", b"sign", b"pass", b"location", b"link")
+    words = (
+        b"cookie",
+        b"auth",
+        b"token",
+        b"secret",
+        b"key",
+        b"session",
+        b"sign",
+        b"pass",
+        b"location",
+        b"link",
+    )
     assert not [name for name in module._PUBLIC if any(word in name for word in words)]
 
 
 def test_kept_names_are_names_in_lower_case():
-    assert all(name == name.lower() and parse_fields([name + b": "]) for name in module._PUBLIC - {
-        b"content-length", b"transfer-encoding"})
+    assert all(
+        name == name.lower() and parse_fields([name + b": "])
+        for name in module._PUBLIC - {b"content-length", b"transfer-encoding"}
+    )
 
 
 def test_a_line_is_kept_with_all_it_means():
@@ -336,7 +370,9 @@ def test_the_memo_is_bounded_in_lines():
 
 
 def test_the_memo_is_bounded_in_bytes():
-    parse_head(block(b"ETag: ".ljust(module._MEMO_LINE, b"x"), b"Server: ".ljust(module._MEMO_LINE + 1, b"x")))
+    parse_head(
+        block(b"ETag: ".ljust(module._MEMO_LINE, b"x"), b"Server: ".ljust(module._MEMO_LINE + 1, b"x"))
+    )
     assert [line[:4] for line in module._lines] == [b"ETag"]
 
 
@@ -351,7 +387,15 @@ def test_the_memo_of_status_lines_is_bounded():
 
 @pytest.mark.parametrize(
     "line",
-    [b"Server : x", b"Content-Length: +1", b"Transfer-Encoding: gzip", b"Server: \0", b" Server: x", b"Server", b""],
+    [
+        b"Server : x",
+        b"Content-Length: +1",
+        b"Transfer-Encoding: gzip",
+        b"Server: \0",
+        b" Server: x",
+        b"Server",
+        b"",
+    ],
 )
 def test_nothing_invalid_is_kept(line):
     with pytest.raises(RemoteProtocolError):

@@ -97,7 +97,7 @@ def name_of(case) -> str:
     return case["name"]
 
 
-# -- valid responses -------------------------------------------------------------------------------------------
+# -- valid responses -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [WHOLE, 1, 2, 3, 5, 17])
@@ -112,8 +112,14 @@ def test_a_valid_response_is_read_however_it_is_cut(case, size):
         assert reader.reusable == case["reusable"]
     assert reader.interim == case["interim"]
     head = reader.head
-    assert (head.http_version, head.status_code, head.reason) == (case["version"], case["status"], case["reason"])
-    assert [[name.decode("latin-1"), value.decode("latin-1")] for name, value, *_ in head.fields] == case["fields"]
+    assert (head.http_version, head.status_code, head.reason) == (
+        case["version"],
+        case["status"],
+        case["reason"],
+    )
+    assert [[name.decode("latin-1"), value.decode("latin-1")] for name, value, *_ in head.fields] == case[
+        "fields"
+    ]
     assert reader.content == case["content"].encode("latin-1")
     assert [[name.decode(), value.decode()] for name, value in reader.trailers] == case["trailers"]
     assert reader.kinds[-1] in ("response", "ended")
@@ -181,7 +187,11 @@ def test_content_where_none_can_be_retires_the_connection(method, status, fields
 def test_one_connection_serves_many_exchanges():
     reader = Recorder("HEAD")
     reader.feed(OK + b"Content-Length: 9\r\n\r\n")
-    for method, data in [("GET", OK + b"Content-Length: 2\r\n\r\nhi"), ("GET", CHUNKED + b"1\r\n!\r\n0\r\n\r\n"), ("GET", EMPTY)]:
+    for method, data in [
+        ("GET", OK + b"Content-Length: 2\r\n\r\nhi"),
+        ("GET", CHUNKED + b"1\r\n!\r\n0\r\n\r\n"),
+        ("GET", EMPTY),
+    ]:
         assert reader.reusable
         reader.expect_response(method)
         assert not reader.began
@@ -196,7 +206,7 @@ def test_a_whole_response_is_one_call():
         assert Recorder().feed(data).kinds == ["response"]
 
 
-# -- broken responses ------------------------------------------------------------------------------------------
+# -- broken responses ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [WHOLE, 1, 2, 5])
@@ -236,7 +246,17 @@ def test_after_a_failure_nothing_is_said(case):
 
 @pytest.mark.parametrize(
     "data",
-    [b"\n", b"H\n", b"\x16\x03\x01", b"HTTP/2", b"HTTP/1.1 200 OK\n", OK + b"A: b\nC", OK + b"A: b\r\n\n", OK + b"A\0", OK + b"\rA"],
+    [
+        b"\n",
+        b"H\n",
+        b"\x16\x03\x01",
+        b"HTTP/2",
+        b"HTTP/1.1 200 OK\n",
+        OK + b"A: b\nC",
+        OK + b"A: b\r\n\n",
+        OK + b"A\0",
+        OK + b"\rA",
+    ],
 )
 @pytest.mark.parametrize("size", [WHOLE, 1])
 def test_what_can_no_longer_become_a_head_fails_before_the_timeout(data, size):
@@ -249,7 +269,7 @@ def test_what_can_still_become_a_head_is_waited_for(data):
         assert Recorder().feed(data, size).kinds == []
 
 
-# -- interim responses, upgrades, tunnels ----------------------------------------------------------------------
+# -- interim responses, upgrades, tunnels --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [WHOLE, 1, 1000])
@@ -312,7 +332,7 @@ def test_a_refused_tunnel_leaves_an_ordinary_connection():
     assert reader.kinds == ["response", "head", "content"]
 
 
-# -- limits ----------------------------------------------------------------------------------------------------
+# -- limits --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [WHOLE, 1, 1000, MAX_HEAD])
@@ -348,7 +368,7 @@ def test_a_huge_length_takes_no_memory_in_advance():
     assert reader.head.content_length == 9999999999999999999
 
 
-# -- state -----------------------------------------------------------------------------------------------------
+# -- state ---------------------------------------------------------------------------------------------------
 
 
 def test_a_new_reader_is_idle_and_any_byte_on_it_is_surplus():
@@ -370,7 +390,9 @@ def test_no_byte_is_no_surplus_and_begins_nothing():
     assert reader.kinds == ["response"]
 
 
-@pytest.mark.parametrize("data", [b"", b"H", EMPTY[:-1], OK + b"Content-Length: 2\r\n\r\nh", CHUNKED, OK + b"\r\n"])
+@pytest.mark.parametrize(
+    "data", [b"", b"H", EMPTY[:-1], OK + b"Content-Length: 2\r\n\r\nh", CHUNKED, OK + b"\r\n"]
+)
 def test_a_second_request_has_to_wait_for_the_first_response(data):
     reader = Recorder().feed(data)
     with pytest.raises(LocalProtocolError):
@@ -402,7 +424,9 @@ def test_an_early_end_says_where_it_came(data, message):
 
 
 CONVERSATION = (
-    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\n\r\n" + CHUNKED + b"2\r\nhi\r\n1\r\n!\r\n0\r\nX: y\r\n\r\n"
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\n\r\n"
+    + CHUNKED
+    + b"2\r\nhi\r\n1\r\n!\r\n0\r\nX: y\r\n\r\n"
 )
 
 
@@ -491,7 +515,7 @@ def test_a_plain_reader_says_nothing():
     assert not reader.reusable
 
 
-# -- work ------------------------------------------------------------------------------------------------------
+# -- work ----------------------------------------------------------------------------------------------------
 # Counted in calls and in bytes looked at, never in time.
 
 
@@ -512,7 +536,7 @@ def frames_of(function, *args) -> int:
 
 WARM = (
     b"HTTP/1.1 200 OK\r\nServer: nginx/1.27\r\nDate: Tue, 01 Sep 2026 10:00:00 GMT\r\n"
-    b"Content-Type: application/json\r\nConnection: keep-alive\r\nETag: \"66f1-d\"\r\n"
+    b'Content-Type: application/json\r\nConnection: keep-alive\r\nETag: "66f1-d"\r\n'
 )
 
 
@@ -525,8 +549,8 @@ WARM = (
     ids=["length", "chunked"],
 )
 def test_a_warm_response_takes_few_python_calls(data, budget):
-    """These numbers only go down. With a length they are receive_data, _receive_head, parse_head, ResponseHead,
-    framing_of and response_received.
+    """These numbers only go down. With a length: receive_data, _receive_head, parse_head, ResponseHead,
+    framing_of, response_received.
     """
     reader = ResponseReader()
     reader.expect_response("GET")
@@ -561,7 +585,9 @@ class CountedPattern:
         return self.pattern.search(buffer, start)
 
 
-@pytest.mark.parametrize("line", [b"X: " + b"x" * 60000, b"Name: value\r\n" * 250], ids=["one line", "many lines"])
+@pytest.mark.parametrize(
+    "line", [b"X: " + b"x" * 60000, b"Name: value\r\n" * 250], ids=["one line", "many lines"]
+)
 def test_a_dribbled_head_costs_the_same_for_each_byte(line, monkeypatch):
     monkeypatch.setattr(framing, "CONTROL_IN_LINE", CountedPattern(framing.CONTROL_IN_LINE))
     CountedBuffer.work = 0

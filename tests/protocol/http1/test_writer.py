@@ -7,7 +7,13 @@ import pytest
 from hyperhttp.exceptions import LocalProtocolError
 from hyperhttp.protocol.http1.framing import ChunkedDecoder
 from hyperhttp.protocol.http1.head import parse_fields
-from hyperhttp.protocol.http1.writer import LAST_CHUNK, check_method, write_chunk, write_fields, write_request_line
+from hyperhttp.protocol.http1.writer import (
+    LAST_CHUNK,
+    check_method,
+    write_chunk,
+    write_fields,
+    write_request_line,
+)
 
 ALL_BYTES = [bytes([value]) for value in range(256)]
 TCHAR = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -40,7 +46,9 @@ def test_a_method_is_a_token(byte):
         check_method("GE" + byte.decode("latin-1"))
 
 
-@pytest.mark.parametrize("method", ["", "GET ", " GET", "GE T", "GET\n", "GET\r\nX: y", "GÉT", "\u0130", "G\udc80T"])
+@pytest.mark.parametrize(
+    "method", ["", "GET ", " GET", "GE T", "GET\n", "GET\r\nX: y", "GÉT", "\u0130", "G\udc80T"]
+)
 def test_what_is_no_method_is_refused(method):
     with pytest.raises(LocalProtocolError, match="invalid method"):
         check_method(method)
@@ -77,7 +85,7 @@ def test_no_field_lines_are_nothing():
 def test_each_byte_of_a_field_is_checked(byte):
     for name, value, good in (
         (b"X" + byte, b"y", byte in TCHAR),
-        (b"X", b"y" + byte + b"z", byte == b"\t" or byte >= b" " and byte != b"\x7f"),
+        (b"X", b"y" + byte + b"z", byte == b"\t" or (byte >= b" " and byte != b"\x7f")),
     ):
         if good:
             assert write_fields([(name, value)]) == name + b": " + value + b"\r\n"

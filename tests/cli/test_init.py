@@ -29,7 +29,8 @@ def test_arguments_are_those_of_the_process_by_default(
 def test_showing_the_version_imports_neither_a_loop_nor_a_server_nor_a_parser() -> None:
     text = (
         "import sys; from hyperhttp.cli import main; main(['--version']);"
-        "wrong = {'asyncio', 'ssl', 'argparse', 'hyperhttp.testing', 'hyperhttp.cli.fetch'} & set(sys.modules);"
+        "wrong = {'asyncio', 'ssl', 'argparse', 'hyperhttp.testing', 'hyperhttp.cli.fetch'};"
+        "wrong &= set(sys.modules);"
         "sys.exit(', '.join(wrong) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)

@@ -1,0 +1,119 @@
+"""Event hooks run once per network attempt and may change what is sent and what comes back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import hyperhttp
+
+if TYPE_CHECKING:
+    from hyperhttp.testing.origin import Origin
+
+
+def sound(client: Any) -> bool:
+    """Nothing is in use."""
+    return all(counts["in_use"] == 0 for counts in client.raw.get_pool_stats().values())
+
+
+async def test_hooks_are_called_in_order_with_request_and_response(face: Any, origin: Origin) -> None:
+    seen: list[Any] = []
+    hooks = {
+        "request": [face.hook(lambda request: seen.append(request.method)), face.hook(lambda _: seen.append("second"))],
+        "response": [face.hook(lambda response: seen.append(response.status_code))],
+    }
+    async with face.client(event_hooks=hooks) as client:
+        await client.get(origin.url + "/get")
+        await client.get(origin.url + "/get", event_hooks={"request": [lambda _: seen.append("call")]})
+    assert seen == ["GET", "second", 200, "GET", "second", "call", 200]
+
+
+async def test_a_request_hook_changes_what_is_sent(face: Any, origin: Origin) -> None:
+    def sign(request: Any) -> None:
+        request.headers["X-Signed"] = f"{request.method} {request.url.target}"
+        request._start = 1.0
+
+    async with face.client(event_hooks={"request": [sign]}) as client:
+        response = await client.get(origin.url + "/get?a=b")
+        assert response.request._start == 1.0
+    assert origin.requests[0].headers["x-signed"] == "GET /get?a=b"
+
+
+async def test_hooks_run_for_each_hop(face: Any, origin: Origin) -> None:
+    seen: list[Any] = []
+    hooks = {
+        "request": [lambda request: seen.append(request.url.path)],
+        "response": [lambda response: seen.append(response.status_code)],
+    }
+    async with face.client(event_hooks=hooks, follow_redirects=True) as client:
+        await client.get(origin.url + "/redirect/1")
+    assert seen == ["/redirect/1", 302, "/get", 200]
+
+
+async def test_a_response_hook_may_read_the_content(face: Any, origin: Origin) -> None:
+    seen: list[bytes] = []
+
+    async def read(response: Any) -> None:
+        seen.append(response.read() if face.is_blocking else await response.aread())
+
+    async with face.client(event_hooks={"response": [read]}) as client:
+        response = await client.get(origin.url + "/bytes/100000")
+        assert await client.read(response) == seen[0]
+
+
+async def test_a_response_hook_may_give_another_response(face: Any, origin: Origin) -> None:
+    async with face.client(event_hooks={"response": [lambda _: hyperhttp.Response(299, content=b"mine")]}) as client:
+        for _ in range(3):
+            response = await client.get(origin.url + "/bytes/1000000")
+            assert response.status_code == 299
+            assert await client.read(response) == b"mine"
+            assert str(response.url) == origin.url + "/bytes/1000000"
+        assert sound(client)
+
+
+async def test_a_response_hook_may_raise_for_status(face: Any, origin: Origin) -> None:
+    async with face.client(event_hooks={"response": [lambda response: response.raise_for_status() and None]}) as client:
+        with pytest.raises(hyperhttp.HTTPStatusError):
+            await client.get(origin.url + "/status/404")
+        assert sound(client)
+
+
+@pytest.mark.parametrize("event", ["request", "response"])
+async def test_what_a_hook_raises_comes_out_and_frees_the_connection(
+    face: Any, origin: Origin, event: str
+) -> None:
+    def broken(_: Any) -> None:
+        raise KeyError("from the hook")
+
+    async with face.client(event_hooks={event: [broken]}, max_connections=1, timeout=1) as client:
+        for _ in range(3):
+            with pytest.raises(KeyError, match="from the hook"):
+                await client.get(origin.url + "/bytes/1000000")
+        assert sound(client)
+
+
+async def test_hooks_may_be_added_and_removed_later(face: Any, origin: Origin) -> None:
+    seen: list[str] = []
+    async with face.client() as client:
+        await client.get(origin.url + "/get")
+        client.raw.event_hooks["request"].append(lambda request: seen.append(request.method))
+        await client.get(origin.url + "/get")
+        client.raw.event_hooks["request"].clear()
+        await client.get(origin.url + "/get")
+    assert seen == ["GET"]
+
+
+async def test_one_function_may_stand_for_a_list(face: Any, origin: Origin) -> None:
+    seen: list[int] = []
+    async with face.client(event_hooks={"response": lambda response: seen.append(response.status_code)}) as client:
+        await client.get(origin.url + "/get")
+    assert seen == [200]
+
+
+async def test_a_hook_sees_what_will_be_on_the_wire(face: Any, origin: Origin) -> None:
+    seen: list[set[str]] = []
+    async with face.client(auth=("a", "b"), cookies={"c": "d"}) as client:
+        hooks = {"request": [lambda request: seen.append({name.lower() for name in request.headers})]}
+        await client.post(origin.url + "/post", json={}, event_hooks=hooks)
+    assert {"authorization", "cookie", "content-length", "content-type", "user-agent"} <= seen[0]

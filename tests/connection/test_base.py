@@ -1,0 +1,2 @@
+from tests.memory import MemoryNetwork
+def test_x(): assert MemoryNetwork

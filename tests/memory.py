@@ -1,0 +1,274 @@
+"""A network without sockets: bytes in, bytes out, and every moment chosen by the test.
+
+`MemoryNetwork` hands out `MemoryChannel`s; a test plays the peer with `feed`, `eof` and `lose`, and looks at
+`written`. Waits are futures of the running loop. Nothing happens by itself: deadlines pass when the test calls
+`look` with a moment, callbacks of `soon` run when the loop turns, callbacks of `later` when the test says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from hyperhttp.connection.route import Route
+from hyperhttp.network.base import NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
+
+
+class MemoryWatch:
+    """Remembers when somebody wants to be looked at."""
+
+    def __init__(self) -> None:
+        self.busy: set[Any] = set()
+        self.when = NEVER
+
+    def arm(self, when: float) -> None:
+        self.when = when
+
+    def look(self, now: float) -> None:
+        """Let what is overdue at `now` fail."""
+        self.when = NEVER
+        self.when = min([each.check(now) for each in tuple(self.busy)], default=NEVER)
+
+
+class MemoryChannel:
+    """One end of a stream whose other end is the test."""
+
+    lock: Any = None
+
+    def __init__(self, alpn: str | None = None) -> None:
+        self.alpn = alpn
+        self.peer = "192.0.2.1"
+        self.write_paused = False
+        self.closed = False
+        self.aborted = False
+        self.alive = True
+        self.reading = True
+        self.can_fill = False
+        self.written: list[bytes] = []
+        self.view: memoryview | None = None
+        self.receiver: Any = None
+        self.tls: list[tuple[Any, str]] = []
+        self._kept: list[bytes] = []
+
+    # -- what the test does ----------------------------------------------------------------------------------
+
+    def feed(self, *pieces: bytes) -> None:
+        """Bytes from the peer; kept back while reading is paused, as a socket would."""
+        self._kept += pieces
+        self._deliver()
+
+    def eof(self) -> None:
+        """The peer closes in order."""
+        self.receiver.receive_eof()
+
+    def lose(self, error: Exception | None = None) -> None:
+        """The stream breaks."""
+        self.closed = True
+        self.receiver.connection_lost(error)
+
+    def fill(self, data: bytes, *, more: bool = False) -> None:
+        """Put bytes where `receive_into` was told to."""
+        assert self.view is not None
+        view, rest = self.view, self.view[len(data) :]
+        view[: len(data)] = data
+        self.view = rest if len(rest) else None
+        if len(rest):
+            self.receiver.buffer_grew(len(data))
+        else:
+            self.receiver.buffer_filled(more=more)
+
+    def resume_writing(self) -> None:
+        """The peer takes bytes again."""
+        self.write_paused = False
+        self.receiver.write_resumed()
+
+    @property
+    def sent(self) -> bytes:
+        """Everything written so far."""
+        return b"".join(self.written)
+
+    def _deliver(self) -> None:
+        while self._kept and self.reading and not self.closed:
+            self.receiver.receive_data(self._kept.pop(0))
+
+    # -- what the core calls ---------------------------------------------------------------------------------
+
+    def attach(self, receiver: Any) -> None:
+        self.receiver = receiver
+        self._deliver()
+
+    def share(self) -> MemoryChannel:
+        return self
+
+    def write(self, data: Any) -> None:
+        assert not self.closed, "written to a closed channel"
+        self.written.append(bytes(data))
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_soon(callback)
+
+    def new_wait(self) -> Any:
+        return asyncio.get_running_loop().create_future()
+
+    def listen(self) -> None:
+        pass
+
+    def receive_into(self, view: memoryview) -> bool:
+        if self.can_fill:
+            self.view = view
+        return self.can_fill
+
+    def is_alive(self, idle: float) -> bool:
+        return self.alive and not self.closed
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+        if self._kept:
+            asyncio.get_running_loop().call_soon(self._deliver)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.closed = self.aborted = True
+
+    def detach(self) -> None:
+        self.closed = True
+
+    async def start_tls(self, context: Any, server_name: str) -> None:
+        self.tls.append((context, server_name))
+
+    async def send_while(self, sending: Coroutine[Any, Any, None], until: Any) -> None:
+        task = asyncio.ensure_future(sending)
+        try:
+            await asyncio.wait((task, until), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not task.done():
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        if not task.cancelled():
+            task.result()
+
+
+class MemoryNetwork:
+    """Hands out channels.
+
+    Attributes:
+        channels: what `connect` gives next; a `BaseException` among them is raised.
+        connected: the keywords of each `connect`, its addresses under ``"addresses"``.
+        timers: what `later` was asked for, and has not run yet.
+        waits: futures with deadlines, with what to raise when these pass.
+    """
+
+    def __init__(self, *channels: MemoryChannel | BaseException, time: float = 1000.0) -> None:
+        self.watch = MemoryWatch()
+        self.channels = list(channels)
+        self.connected: list[dict[str, Any]] = []
+        self.timers: list[tuple[float, Callable[[], None]]] = []
+        self.waits: list[tuple[Any, float, Callable[[], Exception]]] = []
+        self.time = time
+        self.is_closed = False
+
+    def now(self) -> float:
+        return self.time
+
+    async def connect(self, addresses: Iterable[Any], **options: Any) -> MemoryChannel:
+        self.connected.append({"addresses": list(addresses), **options})
+        return self._next()
+
+    async def connect_unix(self, path: str, **options: Any) -> MemoryChannel:
+        self.connected.append({"path": path, **options})
+        return self._next()
+
+    def _next(self) -> MemoryChannel:
+        channel = self.channels.pop(0)
+        if isinstance(channel, BaseException):
+            raise channel
+        return channel
+
+    async def within(
+        self, deadline: float, work: Coroutine[Any, Any, Any], expired: Callable[[], Exception]
+    ) -> Any:
+        if deadline <= self.time:
+            work.close()
+            raise expired()
+        return await work
+
+    async def sleep(self, seconds: float) -> None:
+        self.time += seconds
+        await asyncio.sleep(0)
+
+    async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return function(*arguments)
+
+    async def share(self, key: Any, factory: Callable[[], Awaitable[Any]]) -> Any:
+        return await factory()
+
+    def new_wait(self, deadline: float, expire: Callable[[], Exception]) -> Any:
+        future = asyncio.get_running_loop().create_future()
+        self.waits.append((future, deadline, expire))
+        return future
+
+    def expire(self, future: Any) -> None:
+        """Let the deadline of one wait pass."""
+        expire = next(expire for each, _, expire in self.waits if each is future)
+        if not future.done():
+            future.set_exception(expire())
+
+    def later(self, when: float, callback: Callable[[], None]) -> None:
+        self.timers.append((when, callback))
+
+    def run_timers(self, until: float) -> None:
+        """Run the callbacks that are due by `until`, the earliest first."""
+        while due := [timer for timer in self.timers if timer[0] <= until]:
+            first = min(due, key=lambda timer: timer[0])
+            self.timers.remove(first)
+            first[1]()
+
+    def new_lock(self) -> Any:
+        return contextlib.nullcontext()
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+    def forget(self) -> None:
+        self.is_closed = True
+
+
+class MemoryLane:
+    """Stands for a pool's lane where there is no pool."""
+
+    def __init__(self, host: str = "example.com", scheme: str = "http") -> None:
+        self.route = Route(scheme, host, 443 if scheme == "https" else 80)
+        self.name = self.route.name
+
+
+class Releases:
+    """A pool's side of `release`: counts, and looks at the connection at that very moment."""
+
+    def __init__(self) -> None:
+        self.connections: list[Any] = []
+        self.reusable: list[bool] = []
+        self.ended = 0
+
+    def __call__(self, connection: Any, ended: int = 0) -> None:
+        self.connections.append(connection)
+        self.reusable.append(connection.reusable)
+        self.ended += ended
+
+    def __len__(self) -> int:
+        return len(self.connections)
+
+
+async def turns(count: int = 3) -> None:
+    """Let the loop go round."""
+    for _ in range(count):
+        await asyncio.sleep(0)
