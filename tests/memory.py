@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from hyperhttp.connection.base import NEW
 from hyperhttp.connection.route import Route
 from hyperhttp.network.base import NEVER
 
@@ -272,3 +273,114 @@ async def turns(count: int = 3) -> None:
     """Let the loop go round."""
     for _ in range(count):
         await asyncio.sleep(0)
+
+
+# -- for pools -------------------------------------------------------------------------------------------------
+
+
+class StubChannel:
+    """What a pool asks of a channel."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self.alive = True
+
+    def is_alive(self, idle: float) -> bool:
+        return self.alive and not self.closed
+
+
+class StubConnection:
+    """A connection that does what the test says.
+
+    Attributes:
+        capacity: exchanges it serves at once, where it is multiplexed.
+        retired: it takes no further exchange (GOAWAY, or ``Connection: close``).
+        closings: how often it was closed.
+    """
+
+    def __init__(self, lane: Any, release: Any, *, multiplexed: bool = False, now: float = 0.0) -> None:
+        self.channel = StubChannel()
+        self.lane = lane
+        self.multiplexed = multiplexed
+        self.place = NEW
+        self.uses = 0
+        self.in_use = 0 if multiplexed else 1
+        self.made_at = self.read_at = now
+        self.expires_at = self.retire_at = NEVER
+        self.owner: object | None = None
+        self.began = False
+        self.capacity = 100
+        self.retired = False
+        self.closings = 0
+        self._release = release
+
+    @property
+    def reusable(self) -> bool:
+        return not self.retired and not self.channel.closed
+
+    def has_room(self) -> bool:
+        return self.reusable and (self.in_use < self.capacity if self.multiplexed else self.owner is None)
+
+    def finish(self) -> None:
+        """One exchange is over."""
+        self._release(self, 1 if self.multiplexed else 0)
+
+    def lose(self) -> None:
+        """The peer closes it."""
+        self.channel.closed = True
+        self._release(self)
+
+    def change(self, *, capacity: int | None = None, retired: bool = False) -> None:
+        """SETTINGS or GOAWAY from the peer."""
+        self.capacity = self.capacity if capacity is None else capacity
+        self.retired = self.retired or retired
+        self._release(self)
+
+    def close(self) -> None:
+        self.closings += 1
+        self.channel.closed = True
+
+    def abort(self, error: Exception | None = None) -> None:
+        self.lose()
+
+
+class Dial:
+    """A connection being opened."""
+
+    def __init__(self, lane: Any, release: Any, deadline: float, total_at: float) -> None:
+        self.lane = lane
+        self.release = release
+        self.deadline = deadline
+        self.total_at = total_at
+        self.result: asyncio.Future[StubConnection] = asyncio.get_running_loop().create_future()
+
+    def succeed(self, *, multiplexed: bool = False, capacity: int = 100, now: float = 0.0) -> StubConnection:
+        connection = StubConnection(self.lane, self.release, multiplexed=multiplexed, now=now)
+        connection.capacity = capacity
+        self.result.set_result(connection)
+        return connection
+
+    def fail(self, error: Exception) -> None:
+        self.result.set_exception(error)
+
+
+class HandDialer:
+    """Opens a connection when the test says so.
+
+    Attributes:
+        dials: those under way, the oldest first.
+        count: how many were begun.
+    """
+
+    def __init__(self) -> None:
+        self.dials: list[Dial] = []
+        self.count = 0
+
+    async def dial(self, lane: Any, release: Any, deadline: float, total_at: float) -> StubConnection:
+        dial = Dial(lane, release, deadline, total_at)
+        self.dials.append(dial)
+        self.count += 1
+        try:
+            return await dial.result
+        finally:
+            self.dials.remove(dial)

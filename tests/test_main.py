@@ -12,8 +12,6 @@ def test_the_package_can_be_run() -> None:
 
 
 def test_the_exit_code_is_that_of_the_command_line() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "hyperhttp", "--no-such-option"], capture_output=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-m", "hyperhttp", "--no-such-option"], capture_output=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith(b"hyperhttp: ")

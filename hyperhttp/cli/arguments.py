@@ -138,9 +138,7 @@ def _parser() -> CommandParser:
     other.add_argument(
         "--plugins", type=_names, metavar="NAME,...", help="use these plugins and no others (all installed)"
     )
-    other.add_argument(
-        "--no-plugins", dest="plugins", action="store_const", const=[], help="use no plugin at all"
-    )
+    other.add_argument("--no-plugins", dest="plugins", action="store_const", const=[], help="use no plugin at all")
     other.add_argument("-V", "--version", action=_Version, nargs=0, help="show the version")
     other.add_argument("-h", "--help", action=_Help, nargs=0, help="show this")
     return parser

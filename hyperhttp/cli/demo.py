@@ -45,9 +45,7 @@ def demo(arguments: Sequence[str]) -> int:
         CommandError: the arguments make no sense, or the origin did not start.
     """
     parser = CommandParser(prog="hyperhttp demo", description="Show what the library does, in a few seconds.")
-    parser.add_argument(
-        "--url", metavar="BASE", help="use this httpbin-like origin instead of one of its own"
-    )
+    parser.add_argument("--url", metavar="BASE", help="use this httpbin-like origin instead of one of its own")
     parser.add_argument("--fast", action="store_true", help="less of everything")
     options = parser.parse_args(list(arguments))
     screen = DemoScreen()

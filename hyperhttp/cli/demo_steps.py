@@ -249,9 +249,7 @@ async def stale_connection(stage: Stage) -> str:
                 statuses.append((await client.get("/get")).status_code)
                 statuses.append((await client.get(path)).status_code)
     check(statuses == [200] * (4 * rounds), f"statuses: {statuses}")
-    return (
-        f"the server hung up {several(2 * rounds, 'time')}; {len(statuses)} requests, all answered with 200"
-    )
+    return f"the server hung up {several(2 * rounds, 'time')}; {len(statuses)} requests, all answered with 200"
 
 
 async def verified_tls(stage: Stage) -> str:

@@ -29,9 +29,7 @@ def list_plugins(arguments: Sequence[str]) -> int:
     """
     parser = CommandParser(prog="hyperhttp plugins", description="List the installed plugins.")
     parser.add_argument("--json", action="store_true", help="as JSON")
-    parser.add_argument(
-        "--check", action="store_true", help="run their hooks too; exit code 1 for a broken one"
-    )
+    parser.add_argument("--check", action="store_true", help="run their hooks too; exit code 1 for a broken one")
     options = parser.parse_args(list(arguments))
     infos = installed_plugins(check=options.check)
     if options.json:

@@ -143,6 +143,7 @@ class ClientCore:
             and self._hooks is None
             and not settings.max_redirects
             and settings.params is None
+            and "connection" not in self.headers
         )
 
     # -- calls ----------------------------------------------------------------------------------------------------------
@@ -161,6 +162,8 @@ class ClientCore:
         if self.headers._version != self._version:
             self._targets.clear()
             self._version = self.headers._version
+            self._plain = self._is_plain()
+            return self._start_full(pool, method, url, options)
         target = self._targets.get(url) or self._target(url)
         head = target.heads.get(method) or self._render(target, method)
         now = _now()
@@ -388,7 +391,7 @@ class ClientCore:
             for name, counts in pool.stats().items():
                 entry = stats.setdefault(name, dict.fromkeys(counts, 0))
                 for key, value in counts.items():
-                    entry[key] += value
+                    entry[key] = entry.get(key, 0) + value
         return stats
 
     def forget(self) -> None:

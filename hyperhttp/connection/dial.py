@@ -74,6 +74,7 @@ class Dialer:
         """
         route: Route = lane.route
         started = self.network.now()
+        limit = min(deadline, total_at)
 
         def expired() -> Exception:
             now = self.network.now()
@@ -86,24 +87,24 @@ class Dialer:
             msg = f"no connection to {route.name} within {elapsed:.3g} s"
             return ConnectTimeout(msg, host=route.host, port=route.port, phase="connect", elapsed=elapsed)
 
-        channel = await self.network.within(min(deadline, total_at), self._open(route), expired)
+        channel = await self.network.within(limit, self._open(route, limit), expired)
         if channel.alpn == "h2" or route.http2 == "prior-knowledge":
             channel = channel.share()
             kind = HTTP2Connection if channel.lock is None else SharedHTTP2Connection
             return kind(channel, self.network, lane, release)
         return HTTP1Connection(channel, self.network, lane, release)
 
-    async def _open(self, route: Route) -> Channel:
+    async def _open(self, route: Route, deadline: float) -> Channel:
         if route.uds is not None:
             context = await self._context(route.tls, route.http2)
             name = server_name(route.host) if context is not None else None
             return await self.network.connect_unix(route.uds, tls=context, server_name=name)
         if route.proxy is not None:
-            return await self._open_through_proxy(route)
+            return await self._open_through_proxy(route, deadline)
         context = await self._context(route.tls, route.http2)
         return await self._connect(route.host, route.port, context, route.local_address)
 
-    async def _open_through_proxy(self, route: Route) -> Channel:
+    async def _open_through_proxy(self, route: Route, deadline: float) -> Channel:
         proxy = route.proxy
         connector = self._connectors[proxy.scheme]
         context = await self._context(route.proxy_tls) if connector.tls else None
@@ -113,7 +114,7 @@ class Dialer:
                 host = route.host
                 if connector.resolves_locally:
                     host = (await self._resolve(host, route.port))[0].host
-                await pass_through(channel, connector.handshake(proxy.url, host, route.port))
+                await pass_through(channel, connector.handshake(proxy.url, host, route.port), deadline)
             origin = await self._context(route.tls, route.http2)
             if origin is not None:
                 await channel.start_tls(origin, server_name(route.host))

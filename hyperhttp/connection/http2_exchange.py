@@ -113,7 +113,10 @@ class HTTP2Exchange:
             connection.arm(min(self._since + self._read_timeout, self._total_at))
             connection.flush_soon()
             if content is not None:
+                self._since = NEVER  # the wait for the response begins when the request is sent
                 await self._send_content(content)
+                self._since = _now()
+                connection.arm(min(self._since + self._read_timeout, self._total_at))
             if self._waiter is not None:
                 await self._waiter
         except BaseException:
@@ -185,7 +188,12 @@ class HTTP2Exchange:
         if connection.channel.write_paused and not self._stopped():
             wait = connection.new_wait(self)
             connection.writable.append(wait)
-            await self._wait_to_send(wait)
+            self._window = wait  # so that a reset, an answer and the deadlines wake it too
+            try:
+                await self._wait_to_send(wait)
+            finally:
+                if wait in connection.writable:
+                    connection.writable.remove(wait)
 
     async def _wait_to_send(self, wait: Wait) -> None:
         self._write_since = _now()
@@ -194,7 +202,6 @@ class HTTP2Exchange:
             await wait
         finally:
             self._write_since = 0.0
-            self._since = _now()
 
     def _stopped(self) -> bool:
         return self.over or self._error is not None or (self.stream is not None and self.stream.send_closed)
@@ -215,6 +222,7 @@ class HTTP2Exchange:
 
     def receive_data(self, data: bytes, end_stream: bool) -> None:
         """Content."""
+        self._since = _now()
         content = self._content
         if content is None:
             if self._first is None:

@@ -125,7 +125,12 @@ class ContentStream:
         """The content is complete."""
         self.trailers = trailers
         self.ended = True
-        self._source = None
+        source, self._source = self._source, None
+        if self._paused and source is not None:
+            self._paused = False
+            source.content_taken(
+                0, resume=True
+            )  # or the connection would go back to its pool without reading
 
     def fail(self, error: Exception) -> None:
         """The content breaks off here."""
@@ -173,9 +178,9 @@ class ContentStream:
             self._refuse(limit)
         self._collecting = True
         try:
-            if self._paused and self._source is not None:
-                self._paused = False
-                self._source.content_taken(0, resume=True)
+            if self._source is not None:
+                paused, self._paused = self._paused, False
+                self._source.content_taken(self._size, resume=paused)
             length = self.length
             if (
                 length is not None

@@ -6,10 +6,11 @@ plays it over a channel; `HTTPProxyConnector` is the core's own.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 from hyperhttp.exceptions import ProxyError
-from hyperhttp.network.base import NEVER
+from hyperhttp.network.base import NEVER, fail
 from hyperhttp.protocol.http1.reader import ResponseReader
 from hyperhttp.protocol.http1.writer import write_fields, write_request_line
 
@@ -106,13 +107,20 @@ class _Answer(ResponseReader):
         self.error = error
 
 
-async def pass_through(channel: Channel, handshake: Generator[bytes, bytes, bytes]) -> None:
+async def pass_through(
+    channel: Channel, handshake: Generator[bytes, bytes, bytes], deadline: float = NEVER
+) -> None:
     """Play a handshake over a channel until it says that the tunnel is open.
+
+    Args:
+        channel: connected to the proxy.
+        handshake: a connector's.
+        deadline: the moment to give up.
 
     Raises:
         ProxyError: it failed, or the proxy spoke out of turn.
     """
-    ear = _Ear(channel)
+    ear = _Ear(channel, deadline)
     channel.attach(ear)
     try:
         data = next(handshake)
@@ -132,8 +140,9 @@ async def pass_through(channel: Channel, handshake: Generator[bytes, bytes, byte
 class _Ear:
     """Receives what the proxy says during the handshake."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, deadline: float) -> None:
         self._channel = channel
+        self._deadline = deadline
         self._wait: Wait | None = None
         self._total = 0
         self.heard = bytearray()
@@ -181,20 +190,21 @@ class _Ear:
         """A handshake never fills the write buffer."""
 
     def remaining(self) -> float | None:
-        """The deadline of the whole dial is enough."""
-        return None
+        """Seconds until the deadline of the whole dial."""
+        return None if self._deadline == NEVER else max(self._deadline - time.monotonic(), 0.0)
 
-    def write_limit(self) -> float | None:
-        """The deadline of the whole dial is enough."""
-        return None
+    write_limit = remaining
 
     def has_answer(self) -> bool:
         """A handshake is never longer than what the system takes at once."""
         return bool(self.heard)
 
-    def check(self, now: float) -> float:  # noqa: ARG002
-        """No deadline of its own."""
-        return NEVER
+    def check(self, now: float) -> float:
+        """Where there is no loop to end the wait, this does."""
+        if now >= self._deadline:
+            wait, self._wait = self._wait, None
+            fail(wait, TimeoutError())
+        return self._deadline
 
     def abort(self, error: Exception | None = None) -> None:  # noqa: ARG002
         """Stop at once."""

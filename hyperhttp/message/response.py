@@ -117,6 +117,7 @@ class Response:
     _content: bytes | None = None
     _text: str | None = None
     _encoding: str | None = None
+    _size: int = 0  # of what was in hand before it was read
     _consumed: bool = False
     _closed: bool = False
     _options: ReadOptions = _PLAIN
@@ -198,7 +199,7 @@ class Response:
         """Bytes of content received so far, before decoding."""
         if self._stream is not None:
             return self._stream.received
-        return len(self._encoded) if self._encoded is not None else len(self._content or b"")
+        return len(self._encoded) if self._encoded is not None else self._size
 
     is_informational = property(lambda self: self.status_code < 200, doc="1xx.")
     is_success = property(lambda self: 200 <= self.status_code < 300, doc="2xx.")
@@ -383,6 +384,7 @@ class Response:
         elif self._closed or self._consumed:
             self._refuse()
         self._content = self._decoded(encoded)
+        self._size = len(encoded)
         self._encoded = None
 
     async def _rest(self) -> bytes:
@@ -413,6 +415,7 @@ class Response:
         """The next encoded bytes; empty at the end."""
         encoded, self._encoded = self._encoded, None
         if encoded is not None:
+            self._size = len(encoded)
             return encoded
         return await self._stream.receive() if self._stream is not None else b""
 

@@ -25,6 +25,8 @@ _CHUNK: Final = 65_536
 _KERNEL_TIMEOUTS: Final = hasattr(socket, "SO_RCVTIMEO") and not hasattr(socket, "SIO_RCVALL")
 #: Writes longer than this listen for an early answer while they wait for room.
 _LONG_WRITE: Final = 32_768
+#: Take what there is room for, and do not wait; where there is no such flag, a write may wait for longer than its limit.
+_AT_ONCE: Final[int] = getattr(socket, "MSG_DONTWAIT", 0)
 
 
 class BlockingHome(Protocol):
@@ -246,8 +248,11 @@ class BlockingChannel:
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send all of `data`; an answer that comes meanwhile is heard."""
         try:
-            if len(data) <= _LONG_WRITE:
-                sent = self._sock.send(data)
+            if not self._tls and len(data) <= _LONG_WRITE:
+                try:
+                    sent = self._sock.send(data, _AT_ONCE)
+                except BlockingIOError:
+                    sent = 0
                 if sent < len(data):
                     self._write_rest(memoryview(data)[sent:])
             else:
@@ -263,11 +268,7 @@ class BlockingChannel:
         sock = self._sock
         self._timeout = -1.0
         sock.settimeout(0)
-        both = select.poll()
-        both.register(sock, select.POLLIN | select.POLLOUT)
-        out = select.poll()
-        out.register(sock, select.POLLOUT)
-        poll = both
+        events = select.POLLIN | select.POLLOUT
         try:
             while data:
                 try:
@@ -276,13 +277,13 @@ class BlockingChannel:
                 except (BlockingIOError, ssl.SSLWantWriteError):
                     pass
                 except ssl.SSLWantReadError:
-                    poll = both
+                    events = select.POLLIN | select.POLLOUT
                 limit = receiver.write_limit() if receiver is not None else None
-                events = poll.poll(None if limit is None else limit * 1000)
-                if not events and self._write_timed_out(limit):
+                happened = _poll(sock, events, limit)
+                if not happened and self._write_timed_out(limit):
                     return
-                if events[0][1] & ~select.POLLOUT and not self._listen():
-                    poll = out
+                if happened & ~select.POLLOUT and not self._listen():
+                    events = select.POLLOUT
         finally:
             with contextlib.suppress(OSError):
                 sock.settimeout(None)
@@ -383,3 +384,11 @@ class BlockingChannel:
     async def send_while(self, sending: Coroutine[Any, Any, None], until: Wait) -> None:  # noqa: ARG002 - checked while sending
         """Run `sending` to its end, which it finds early where an answer comes."""
         await sending
+
+
+def _poll(sock: socket.socket, events: int, seconds: float | None) -> int:
+    """Wait for one of the events; what happened, or 0 once the time has passed."""
+    poll = select.poll()
+    poll.register(sock, events)
+    ready = poll.poll(None if seconds is None else seconds * 1000)
+    return ready[0][1] if ready else 0

@@ -30,6 +30,7 @@ async def authenticate(call: Call, send: Callable[[Call], Awaitable[Response]]) 
     try:
         call.request = next(flow)
         while True:
+            call.route = call.find_route(call.request.url)  # a flow may ask another origin, for a token
             call.head = None
             response = await send(call)
             try:

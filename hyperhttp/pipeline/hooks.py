@@ -24,8 +24,7 @@ async def run_hooks(call: Call, send: Callable[[Call], Awaitable[Response]]) -> 
     request = call.request
     for hook in tuple(hooks.get("request", ())):
         await _call(hook, request, call)
-    if request.url.origin != call.origin:
-        call.route = call.find_route(request.url)  # the hook sent it somewhere else
+    call.route = call.find_route(request.url)  # a hook may have sent it somewhere else
     call.head = None
     call.now = call.pool.network.now()  # what the hooks took is not the server's
     response = await send(call)

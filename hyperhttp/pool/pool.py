@@ -303,6 +303,9 @@ class ConnectionPool:
             return
         if place != IN_USE:
             return
+        if connection.multiplexed and not connection.has_room():
+            self._retire(connection)
+            return
         if self._waiting and self._hand_over(connection, lane):
             return
         idle = lane.idle
@@ -388,6 +391,7 @@ class ConnectionPool:
         if given is _NOTHING:
             waiter.wait.cancel()
             self._dead += 1
+            self._forget_empty(waiter.lane)
             if self._dead > _DEAD_WAITERS and self._dead * 2 > self._waiting:
                 self._forget_dead()
         elif given is None:
@@ -435,7 +439,7 @@ class ConnectionPool:
         if own is not None and not own.in_line and self._may_open(lane):
             self._queue_in_order(own)
         waiter = self._next_in_line()
-        if waiter is None or self._total >= self._max:
+        if waiter is None or (self._total >= self._max and not self._evict()):
             return False
         self._pop(waiter)
         waiter.lane.total += 1
@@ -488,7 +492,11 @@ class ConnectionPool:
 
     def _schedule_sweep(self, when: float) -> None:
         self._sweep_at = when
-        self.network.later(when, self.sweep)
+        self.network.later(when, lambda: self._sweep_if_due(when))
+
+    def _sweep_if_due(self, when: float) -> None:
+        if when == self._sweep_at:  # a sooner sweep has not taken its place
+            self.sweep()
 
     def sweep(self) -> None:
         """Close idle connections whose time has passed."""

@@ -116,6 +116,4 @@ class ResponseHead:
         return [field[1] for field in self.fields if field[0].lower() == name]
 
     def __repr__(self) -> str:
-        return (
-            f"<ResponseHead {self.http_version} {self.status_code} {self.reason!r} {len(self.fields)} fields>"
-        )
+        return f"<ResponseHead {self.http_version} {self.status_code} {self.reason!r} {len(self.fields)} fields>"

@@ -83,9 +83,7 @@ def test_the_public_api_is_the_one_that_was_reviewed() -> None:
 
 def describe() -> str:
     """Every public name with its signature, the members of classes, and the options of calls."""
-    lines = [
-        "# What users of hyperhttp may type. Written by test_exports.py; a change here is a change for them."
-    ]
+    lines = ["# What users of hyperhttp may type. Written by test_exports.py; a change here is a change for them."]
     for name in sorted(hyperhttp.__all__):
         lines += ["", *describe_value(name, getattr(hyperhttp, name))]
     for options in (ClientOptions, RequestOptions):

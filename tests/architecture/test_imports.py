@@ -6,9 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: What ``import hyperhttp`` must not load: loops and TLS before they are used, and whatever is optional.
 NOT_ON_IMPORT = {
@@ -27,20 +30,25 @@ import sys
 print(*sorted(sys.modules))
 """
 
-#: Imports each module in a process of its own, without the package around it, which would load the others.
+#: Imports each module in a process of its own; those of the core without the package around them, which would
+#: load the others. The command line and the servers for tests stand above it and use its public face.
 ALONE = """
 import importlib, json, os, sys, traceback, types
-import asyncio, dataclasses, hashlib, ssl, typing  # loaded once, for speed
 
-names = json.load(sys.stdin)
-for name in names:
+modules = json.load(sys.stdin)
+for name, _ in modules:  # once for speed: what they need of others, and the patterns they compile, stay
+    importlib.import_module(name)
+for name in [name for name in sys.modules if name.partition(".")[0] == "hyperhttp"]:
+    del sys.modules[name]
+
+for name, is_core in modules:
     sys.stdout.flush()
     child = os.fork()
     if not child:
         try:
-            package = types.ModuleType("hyperhttp")
-            package.__path__ = [sys.argv[1]]
-            sys.modules["hyperhttp"] = package
+            if is_core:
+                package = sys.modules["hyperhttp"] = types.ModuleType("hyperhttp")
+                package.__path__ = [sys.argv[1]]
             importlib.import_module(name)
         except BaseException:
             print(f"== {name}", traceback.format_exc(limit=-1), sep="\\n", flush=True)
@@ -49,27 +57,38 @@ for name in names:
 """
 
 
-def run(code: str, *arguments: str, given: str = "") -> str:
-    """What a program printed, run by a fresh interpreter that has imported nothing."""
-    command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, input=given, capture_output=True, text=True, timeout=50, check=True).stdout
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Runs a program in a fresh interpreter that has imported nothing, and gives what it printed."""
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environ["PYTHONPYCACHEPREFIX"] = str(tmp_path_factory.mktemp("bytecode"))  # compiled once for all
+
+    def run(code: str, *arguments: str, given: str = "") -> str:
+        command = [sys.executable, "-c", code, *arguments]
+        return subprocess.run(
+            command, input=given, env=environ, capture_output=True, text=True, timeout=50, check=True
+        ).stdout
+
+    return run
 
 
-def loaded(code: str) -> set[str]:
-    return set(run(LOADED.format(code=code)).split())
+@pytest.fixture(scope="module")
+def loaded(run: Callable[..., str]) -> Callable[[str], set[str]]:
+    """Gives the modules that are there after some code."""
+    return lambda code: set(run(LOADED.format(code=code)).split())
 
 
-def test_importing_the_package_loads_nothing_that_may_not_be_needed(modules: list[Any]) -> None:
+def test_importing_the_package_loads_nothing_that_may_not_be_needed(loaded: Any, modules: list[Any]) -> None:
     plugins = {each.name for each in modules if not each.name.startswith("hyperhttp.")} - {"hyperhttp"}
     assert loaded("import hyperhttp") & (NOT_ON_IMPORT | plugins) == set()
 
 
 @pytest.mark.parametrize("name", ["Client", "SyncClient"])
-def test_making_a_client_loads_no_codec_and_no_event_loop(name: str) -> None:
+def test_making_a_client_loads_no_codec_and_no_event_loop(loaded: Any, name: str) -> None:
     assert loaded(f"import hyperhttp; hyperhttp.{name}()") & NOT_ON_FIRST_CLIENT == set()
 
 
-def test_the_blocking_client_works_without_asyncio() -> None:
+def test_the_blocking_client_works_without_asyncio(loaded: Any) -> None:
     code = """
 import hyperhttp
 try:
@@ -81,6 +100,6 @@ except hyperhttp.ConnectError:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, which makes it fast")
-def test_each_module_imports_alone(modules: list[Any], root: Any) -> None:
-    names = [each.name for each in modules if each.name.startswith("hyperhttp.")]
+def test_each_module_imports_alone(run: Any, modules: list[Any], root: Any) -> None:
+    names = [(each.name, each.is_core) for each in modules if each.name.startswith("hyperhttp.")]
     assert run(ALONE, str(root / "hyperhttp"), given=json.dumps(names)) == ""

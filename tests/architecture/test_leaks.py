@@ -59,9 +59,7 @@ async def test_a_thousand_requests_at_once_share_few_connections(face: Any, scri
         before = census()
         await face.together(*(ask(REQUESTS // AT_ONCE) for _ in range(AT_ONCE)))
         assert grown(before) == {}
-        assert client.raw.get_pool_stats() == {
-            f"127.0.0.1:{server.port}": {"idle": 4, "in_use": 0, "total": 4}
-        }
+        assert client.raw.get_pool_stats() == {f"127.0.0.1:{server.port}": {"idle": 4, "in_use": 0, "total": 4}}
     assert len(server.connections) == 4
 
 

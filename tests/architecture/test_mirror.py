@@ -27,9 +27,7 @@ def has_content(module: Any) -> bool:
     if not module.path.endswith("__init__.py"):
         return True
     defined = [
-        node
-        for node in module.tree.body
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        node for node in module.tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     ]
     return any(node.name not in ("__getattr__", "__dir__") for node in defined)
 
@@ -47,8 +45,7 @@ def test_each_test_module_has_its_module(modules: list[Any], root: Any) -> None:
     stray = [
         path.as_posix()
         for path in paths
-        if path.as_posix() not in mirrors
-        and not (path.parts[0] == "tests" and path.parts[1] in WITHOUT_MODULES)
+        if path.as_posix() not in mirrors and not (path.parts[0] == "tests" and path.parts[1] in WITHOUT_MODULES)
     ]
     assert not stray, f"tests of no module: {', '.join(sorted(stray))}"
 

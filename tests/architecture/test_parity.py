@@ -27,9 +27,7 @@ def public(owner: type) -> dict[str, Any]:
 def without_await(annotation: Any) -> str:
     """An annotation as the blocking face would have it."""
     text = str(annotation)
-    text = re.sub(
-        r"^(?:Coroutine\[Any, Any, (.*)\]|Awaitable\[(.*)\])$", lambda found: found[1] or found[2], text
-    )
+    text = re.sub(r"^(?:Coroutine\[Any, Any, (.*)\]|Awaitable\[(.*)\])$", lambda found: found[1] or found[2], text)
     return text.replace("AsyncIterator[", "Iterator[")
 
 
@@ -77,9 +75,7 @@ def test_a_call_without_a_client_takes_what_the_method_takes(name: str) -> None:
     assert shape(getattr(hyperhttp, name)) == method[1:]  # the method's first is self
 
 
-@pytest.mark.parametrize(
-    "name", sorted(each for each in public(Response) if re.match(r"a(iter_|read|close)", each))
-)
+@pytest.mark.parametrize("name", sorted(each for each in public(Response) if re.match(r"a(iter_|read|close)", each)))
 def test_a_response_is_read_the_same_way_on_both_faces(name: str) -> None:
     assert shape(getattr(Response, name)) == shape(getattr(Response, name[1:]))
 

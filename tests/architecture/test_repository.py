@@ -14,9 +14,7 @@ PLUGIN_FILES = {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"}
 #: Never committed, and ignored so that nobody does so by accident.
 NEVER = {"uv.lock"}
 #: Hosts of package registries; users of a registry configure it, the repository does not name it.
-REGISTRIES = re.compile(
-    r"(?:files\.pythonhosted|test\.pypi|pypi|registry\.npmjs|index\.crates)\.(?:org|io)\b"
-)
+REGISTRIES = re.compile(r"(?:files\.pythonhosted|test\.pypi|pypi|registry\.npmjs|index\.crates)\.(?:org|io)\b")
 #: Folders of the machine that something was written on.
 MACHINES = re.compile(r"(?<![\w.:/~-])/(?:home|root|work|Users|private)/[\w.-]+")
 
@@ -56,9 +54,7 @@ def test_every_plugin_package_has_the_same_files(files: list[str]) -> None:
     plugins = {path.split("/")[1] for path in files if path.startswith("plugins/")}
     assert plugins
     for name in plugins:
-        inside = {
-            path.removeprefix(f"plugins/{name}/") for path in files if path.startswith(f"plugins/{name}/")
-        }
+        inside = {path.removeprefix(f"plugins/{name}/") for path in files if path.startswith(f"plugins/{name}/")}
         package = name.replace("-", "_")
         assert name.startswith("hyperhttp-")
         assert inside >= PLUGIN_FILES | {f"{package}/__init__.py", f"{package}/py.typed"}, name

@@ -37,10 +37,7 @@ def nesting(node: ast.AST, depth: int = 0) -> int:
     for name, value in ast.iter_fields(node):
         children = value if isinstance(value, list) else [value]
         is_elif = (
-            isinstance(node, ast.If)
-            and name == "orelse"
-            and len(children) == 1
-            and isinstance(children[0], ast.If)
+            isinstance(node, ast.If) and name == "orelse" and len(children) == 1 and isinstance(children[0], ast.If)
         )
         for child in children:
             if isinstance(child, ast.AST) and not isinstance(child, SCOPES):

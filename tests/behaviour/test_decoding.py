@@ -81,9 +81,21 @@ async def test_content_is_decoded_whole(face: Any, scripted: ScriptedServerFacto
     async with face.client() as client:
         response = await client.get(server.url, stream=True)
         assert await content_of(client, response, how) == TEXT
-        assert response.num_bytes_downloaded == len(content)
         assert await client.read(await client.get(server.url)) == b"ok"
     assert len(server.connections) == 1
+
+
+@pytest.mark.parametrize("how", ["read", "iterate"])
+@pytest.mark.parametrize("size", [1_000, 1_000_000])
+async def test_bytes_downloaded_are_counted_before_decoding(
+    face: Any, scripted: ScriptedServerFactory, size: int, how: str
+) -> None:
+    content = gzip.compress(bytes(range(256)) * (size // 256), compresslevel=0)
+    server = scripted([coded(content, b"gzip")])
+    async with face.client() as client:
+        response = await client.get(server.url, stream=True)
+        await content_of(client, response, how)
+        assert response.num_bytes_downloaded == len(content)
 
 
 @pytest.mark.parametrize("how", ["read", "iterate"])
@@ -157,7 +169,7 @@ async def test_a_bomb_that_is_streamed_stays_small_in_memory(face: Any, scripted
 
 
 async def test_a_bomb_that_is_given_up_is_not_inflated(face: Any, scripted: ScriptedServerFactory) -> None:
-    server = scripted([coded(gzip.compress(b"\0" * 100_000_000), b"gzip")])
+    server = scripted([coded(gzip.compress(b"\0" * 40_000_000), b"gzip")])
     async with face.client() as client:
         response = await client.get(server.url, stream=True)
         tracemalloc.start()
@@ -188,7 +200,7 @@ async def test_honest_content_may_be_as_large_as_allowed(face: Any, origin: Orig
         (b"text/plain; charset=", b"plain", "plain"),
         (b"text/plain; charset=zlib", b"plain", "plain"),
         (b"text/plain; charset=idna", b"plain", "plain"),
-        (b"text/plain", b"\xff\xfe broken", "\ufffd\ufffd broken"),
+        (b"text/plain", b"\xff\xff broken", "\ufffd\ufffd broken"),
         (b"", b"plain", "plain"),
     ],
 )

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import hyperhttp
 from hyperhttp.cli.arguments import CommandParser, parse_options
 from hyperhttp.cli.exits import CODES, CommandError
 
@@ -116,6 +117,11 @@ def test_a_parser_names_its_own_help() -> None:
         CommandParser(prog="hyperhttp demo").parse_args(["--no"])
 
 
+def test_the_version_is_shown_among_other_options(run: Callable[..., Any]) -> None:
+    result = run("-v", "--version", URL)
+    assert (result.code, result.out) == (0, f"hyperhttp {hyperhttp.__version__}\n")
+
+
 def test_help_lists_options_commands_exit_codes_and_variables(run: Callable[..., Any]) -> None:
     result = run("--help")
     assert (result.code, result.err) == (0, "")
@@ -131,9 +137,7 @@ def test_help_fits_into_eighty_columns(run: Callable[..., Any], monkeypatch: pyt
     assert [line for line in lines if len(line) > 80] == []
 
 
-def test_help_is_there_even_when_a_plugin_is_broken(
-    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_help_is_there_even_when_a_plugin_is_broken(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     from hyperhttp.plugins import manager
 
     def compile_plugins() -> None:

@@ -78,9 +78,7 @@ def test_a_step_that_fails_is_told_and_decides_the_exit_code(
     assert "\n1 failed: One (" in result.out
 
 
-def test_a_step_that_hangs_has_failed(
-    run: Callable[..., Any], origin: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_step_that_hangs_has_failed(run: Callable[..., Any], origin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import asyncio
 
     async def hang(stage: Stage) -> str:
@@ -107,9 +105,7 @@ def test_without_certificates_it_says_what_to_install(
     assert "– skipped: needs certificates: pip install 'hyperhttp[testing]'" in result.out
 
 
-def test_an_origin_that_does_not_start_is_told(
-    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_origin_that_does_not_start_is_told(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/true")
     result = run("demo")
     assert (result.code, result.err) == (

@@ -63,9 +63,7 @@ async def test_a_step_fails_when_the_origin_answers_wrongly(
 
 
 @pytest.mark.parametrize("name", ["streamed_download", "streamed_upload"])
-async def test_a_step_fails_when_the_content_is_corrupt(
-    stage: Stage, hyperhttp_http2_origin: Any, name: str
-) -> None:
+async def test_a_step_fails_when_the_content_is_corrupt(stage: Stage, hyperhttp_http2_origin: Any, name: str) -> None:
     for method, path in (("GET", "/bytes/4194304"), ("POST", "/sha256")):
         hyperhttp_http2_origin.faults.add("corrupt", method=method, path=path, times=None)
     with pytest.raises((StepFailedError, ValueError)):

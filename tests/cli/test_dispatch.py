@@ -21,9 +21,7 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
     def install(function: Callable[[Sequence[str]], int]) -> None:
         real = manager.compile_plugins
         commands = {"greet": compiled.Command("greet", function, "say hello")}
-        monkeypatch.setattr(
-            manager, "compile_plugins", lambda plugins=None: replace(real(plugins), commands=commands)
-        )
+        monkeypatch.setattr(manager, "compile_plugins", lambda plugins=None: replace(real(plugins), commands=commands))
 
     return install
 
@@ -80,9 +78,7 @@ def test_a_word_that_is_no_command_is_a_host(run: Callable[..., Any], command: C
     assert "https://greetings" in result.err
 
 
-def test_no_plugins_means_no_commands_of_plugins(
-    run: Callable[..., Any], command: Callable[[Any], None]
-) -> None:
+def test_no_plugins_means_no_commands_of_plugins(run: Callable[..., Any], command: Callable[[Any], None]) -> None:
     command(lambda arguments: 9)
     assert run("greet", "--no-plugins", "--proxy", "http://127.0.0.1:1").code == 7
 
@@ -109,9 +105,7 @@ def test_nothing_at_all_is_a_wrong_use(run: Callable[..., Any]) -> None:
     assert result.err == "hyperhttp: a URL is missing; hyperhttp --help lists what there is\n"
 
 
-def test_a_file_that_breaks_while_it_is_sent_is_named(
-    run: Callable[..., Any], command: Callable[[Any], None]
-) -> None:
+def test_a_file_that_breaks_while_it_is_sent_is_named(run: Callable[..., Any], command: Callable[[Any], None]) -> None:
     def fail(arguments: Sequence[str]) -> int:
         raise PermissionError(13, "Permission denied", "secret.txt")
 
@@ -141,9 +135,7 @@ def test_an_interrupt_ends_it_with_a_line(start: Callable[..., Any], origin: Any
         assert process.wait(10.0) == 130
 
 
-def test_an_interrupted_download_leaves_no_file(
-    start: Callable[..., Any], origin: Any, in_folder: Any
-) -> None:
+def test_an_interrupted_download_leaves_no_file(start: Callable[..., Any], origin: Any, in_folder: Any) -> None:
     with start("-O", f"{origin.url}/drip?numbytes=100&duration=10") as process:
         deadline = time.monotonic() + 10.0
         while not list(in_folder.iterdir()) and time.monotonic() < deadline:

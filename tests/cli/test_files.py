@@ -149,9 +149,7 @@ def test_a_file_that_appears_meanwhile_is_not_replaced_either(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("appears", [False, True])
-def test_a_file_system_without_links_serves_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, appears: bool
-) -> None:
+def test_a_file_system_without_links_serves_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, appears: bool) -> None:
     def refuse(self: Path, target: Path) -> None:
         raise PermissionError(1, "Operation not permitted")
 
@@ -199,9 +197,7 @@ def test_a_pipe_is_written_to_as_it_is(tmp_path: Path) -> None:
     assert received == [b"through"]
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"), [(".", "it is a folder"), ("missing/x", "No such file or directory")]
-)
+@pytest.mark.parametrize(("name", "reason"), [(".", "it is a folder"), ("missing/x", "No such file or directory")])
 def test_a_file_that_cannot_be_made_is_told(tmp_path: Path, name: str, reason: str) -> None:
     with pytest.raises(CommandError, match=reason) as caught:
         NewFile(tmp_path / name, replace=True)
@@ -210,12 +206,12 @@ def test_a_file_that_cannot_be_made_is_told(tmp_path: Path, name: str, reason: s
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_told() -> None:
-    with NewFile(Path("/dev/full"), replace=True) as file:
-        with pytest.raises(CommandError, match="No space left") as caught:
-            file.write(b"x" * 100_000)
+    full = "No space left"
+    with NewFile(Path("/dev/full"), replace=True) as file, pytest.raises(CommandError, match=full) as caught:
+        file.write(b"x" * 100_000)
     assert caught.value.code == 23
     with NewFile(Path("/dev/full"), replace=True) as file:
         file.write(b"less than a buffer")
-        with pytest.raises(CommandError, match="No space left") as caught:
+        with pytest.raises(CommandError, match=full) as caught:
             file.commit()
     assert caught.value.code == 23

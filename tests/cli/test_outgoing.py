@@ -186,9 +186,7 @@ def test_raw_content_comes_from_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("option", [["-d", "@{}"], ["-F", "f=@{}"], ["-j", "@{}"]], ids=str)
 @pytest.mark.parametrize(("name", "reason"), [("missing", "no such file"), (".", "it is a folder")])
-def test_a_file_that_cannot_be_read_is_told_at_once(
-    in_folder: Path, option: list[str], name: str, reason: str
-) -> None:
+def test_a_file_that_cannot_be_read_is_told_at_once(in_folder: Path, option: list[str], name: str, reason: str) -> None:
     with pytest.raises(CommandError, match=f"cannot read {name}: {reason}") as caught:
         request(*(part.format(name) for part in option))
     assert caught.value.code == 26
@@ -216,9 +214,7 @@ def test_a_json_text_is_sent_as_it_was_typed(text: str) -> None:
 
 
 def test_json_pairs_are_text_or_json() -> None:
-    made = request(
-        "-j", "name=tea", "-j", "n:=3", "-j", 'deep:={"a":[true]}', "-j", "empty=", "-j", "eq=a:=b"
-    )
+    made = request("-j", "name=tea", "-j", "n:=3", "-j", 'deep:={"a":[true]}', "-j", "empty=", "-j", "eq=a:=b")
     assert data_of(made) == b'{"name":"tea","n":3,"deep":{"a":[true]},"empty":"","eq":"a:=b"}'
     assert made.headers["content-type"] == "application/json"
 

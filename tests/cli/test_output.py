@@ -65,9 +65,7 @@ def test_json_is_left_alone_unless_asked_for(run: Callable[..., Any], origin: An
 
 
 @pytest.mark.parametrize("path", ["/stream/3", "/html", "/encoding/utf-8"])
-def test_what_is_not_one_json_text_is_never_formatted(
-    run: Callable[..., Any], origin: Any, path: str
-) -> None:
+def test_what_is_not_one_json_text_is_never_formatted(run: Callable[..., Any], origin: Any, path: str) -> None:
     assert run("--json-pretty", f"{origin.url}{path}").data == run(f"{origin.url}{path}").data
 
 
@@ -199,9 +197,7 @@ def test_a_server_suggests_a_name_and_no_more(run: Callable[..., Any], origin: A
     assert [path.name for path in in_folder.iterdir()] == ["evil.sh"]
 
 
-def test_the_name_is_that_of_the_url_that_was_typed(
-    run: Callable[..., Any], origin: Any, in_folder: Path
-) -> None:
+def test_the_name_is_that_of_the_url_that_was_typed(run: Callable[..., Any], origin: Any, in_folder: Path) -> None:
     result = run("-O", f"{origin.url}/redirect/1")
     assert result.code == 0
     assert [path.name for path in in_folder.iterdir()] == ["1"]
@@ -251,9 +247,7 @@ def test_no_color_is_respected(in_terminal: Callable[..., Any], origin: Any) -> 
     assert '\n{\n  "a": "1"\n}\n' in shown
 
 
-def test_json_is_left_alone_on_a_terminal_too_when_asked_to(
-    in_terminal: Callable[..., Any], origin: Any
-) -> None:
+def test_json_is_left_alone_on_a_terminal_too_when_asked_to(in_terminal: Callable[..., Any], origin: Any) -> None:
     @origin.route("/compact")
     def compact(exchange: Any) -> Any:
         from hyperhttp.testing import Reply
@@ -282,9 +276,7 @@ def test_binary_content_is_shown_when_asked_for(in_terminal: Callable[..., Any],
     assert shown.startswith("abcdefgh")
 
 
-def test_text_in_another_charset_is_readable_on_a_terminal(
-    in_terminal: Callable[..., Any], origin: Any
-) -> None:
+def test_text_in_another_charset_is_readable_on_a_terminal(in_terminal: Callable[..., Any], origin: Any) -> None:
     _, shown = in_terminal(f"{origin.url}/encoding/iso-8859-1", PYTHONIOENCODING="utf-8")
     assert "Füße, Größe, Äpfel" in shown
     assert shown.endswith("\n")

@@ -79,17 +79,13 @@ def test_a_check_fails_for_a_broken_one(
     assert run("plugins", *more).code == 0
 
 
-def test_the_reason_for_a_broken_one_is_on_one_line(
-    run: Callable[..., Any], installed: Callable[..., Any]
-) -> None:
+def test_the_reason_for_a_broken_one_is_on_one_line(run: Callable[..., Any], installed: Callable[..., Any]) -> None:
     installed(BROKEN)
     out = run("plugins").out
     assert "\nsad: plugin 'sad' could not be loaded\n" in out
 
 
-def test_without_plugins_it_says_what_to_install(
-    run: Callable[..., Any], installed: Callable[..., Any]
-) -> None:
+def test_without_plugins_it_says_what_to_install(run: Callable[..., Any], installed: Callable[..., Any]) -> None:
     installed()
     assert "pip install" in run("plugins").out
 

@@ -22,9 +22,7 @@ def test_a_terminal_gets_colours() -> None:
     assert style.paint("", "red") == ""
 
 
-@pytest.mark.parametrize(
-    ("environ", "is_smart"), [({"NO_COLOR": "1"}, True), ({"TERM": "dumb"}, False)], ids=str
-)
+@pytest.mark.parametrize(("environ", "is_smart"), [({"NO_COLOR": "1"}, True), ({"TERM": "dumb"}, False)], ids=str)
 def test_a_terminal_that_wants_none_gets_no_colours(environ: dict[str, str], is_smart: bool) -> None:
     style = Style(Terminal(), environ)
     assert (style.is_terminal, style.is_smart, style.has_colour) == (True, is_smart, False)

@@ -56,6 +56,7 @@ def exchange(origin: Any, path: str, **options: Any) -> list[str]:
 
 def test_an_exchange_is_told_from_request_to_connection(origin: Any) -> None:
     lines = exchange(origin, "/get?x=1", headers={"X-A": "b"})
+    length = next(line for line in lines if line.startswith("< Content-Length: ")).rpartition(" ")[2]
     host = origin.url.removeprefix("http://")
     assert lines[0] == f"* GET to {origin.url}"
     assert lines[1] == "> GET /get?x=1 HTTP/1.1"
@@ -64,6 +65,7 @@ def test_an_exchange_is_told_from_request_to_connection(origin: Any) -> None:
     answer = lines.index("< HTTP/1.1 200 OK")
     assert all(line.startswith("> ") for line in lines[1:answer])
     assert "< Content-Type: application/json" in lines[answer:]
+    assert lines[-3] == f"* content: {length} B received"
     assert lines[-2] == f"* connections to {host}: 1 idle, 0 in use, 1 total"
     assert lines[-1] == "* 0.0 ms in all"
 

@@ -180,12 +180,8 @@ def test_h11_reads_the_same_in_any_chunks(parts, last, trailers):
 # -- invalid responses ---------------------------------------------------------------------------------------
 
 LONE_LF = "stricter: LF without CR ends no line; RFC 9112 2.2 lets others read it as one"
-CONTROL = (
-    "stricter: controls other than HTAB are not in field-vchar, reason-phrase or chunk-ext (RFC 9110 5.5)"
-)
-BOTH_FRAMINGS = (
-    "stricter: Content-Length with Transfer-Encoding is refused, not repaired (RFC 9112 6.3 item 3)"
-)
+CONTROL = "stricter: controls other than HTAB are not in field-vchar, reason-phrase or chunk-ext (RFC 9110 5.5)"
+BOTH_FRAMINGS = "stricter: Content-Length with Transfer-Encoding is refused, not repaired (RFC 9112 6.3 item 3)"
 OLD_CODING = "stricter: Transfer-Encoding in HTTP/1.0 is faulty framing (RFC 9112 6.1)"
 CHUNK_BLANK = "stricter: no blank follows a chunk size that has no extension (RFC 9112 7.1)"
 CHUNK_DIGITS = "stricter: sixteen digits are enough for any chunk"

@@ -47,9 +47,7 @@ class Recorder(ResponseReader):
     def head_received(self, head: ResponseHead) -> None:
         assert not self.ends
         pairs = [tuple(field[:2]) for field in head.fields]
-        self.heads.append(
-            (head.http_version, head.status_code, head.reason, pairs, head.content_length, head.chunked)
-        )
+        self.heads.append((head.http_version, head.status_code, head.reason, pairs, head.content_length, head.chunked))
 
     interim_received = head_received
 

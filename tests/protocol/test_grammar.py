@@ -31,9 +31,7 @@ def test_each_byte_is_allowed_or_not_as_the_grammar_says(pattern, allowed):
     assert accepted == bytes(sorted(allowed))
 
 
-@pytest.mark.parametrize(
-    "pattern", [grammar.TOKEN, grammar.CONTENT_LENGTH, grammar.CHUNK_LINE, grammar.REQUEST_TARGET]
-)
+@pytest.mark.parametrize("pattern", [grammar.TOKEN, grammar.CONTENT_LENGTH, grammar.CHUNK_LINE, grammar.REQUEST_TARGET])
 def test_what_needs_at_least_one_byte_is_not_empty(pattern):
     assert not pattern.fullmatch(b"")
 
@@ -126,11 +124,7 @@ def test_a_whole_chunk_line_is_a_size_and_its_end(data, matches):
         (b"a\r\n\n", True),
         (b"a\rb", True),
         (b"a\r\r\n", True),
-        *(
-            (b"a" + byte, True)
-            for byte in ALL_BYTES
-            if (byte < b" " and byte not in b"\t\r") or byte == b"\x7f"
-        ),
+        *((b"a" + byte, True) for byte in ALL_BYTES if (byte < b" " and byte not in b"\t\r") or byte == b"\x7f"),
     ],
 )
 def test_an_incomplete_line_shows_what_it_may_not_hold(data, found):

@@ -59,9 +59,7 @@ def framing_of(head: ResponseHead, *, head_only: bool) -> int:
     return CHUNKED if head.chunked else UNTIL_CLOSE  # items 4 and 8
 
 
-def take_until(
-    mark: bytes, partial: bytearray, data: bytes, position: int, limit: int
-) -> tuple[bytes | None, int]:
+def take_until(mark: bytes, partial: bytearray, data: bytes, position: int, limit: int) -> tuple[bytes | None, int]:
     """The bytes before `mark`, whatever pieces they come in.
 
     Each byte is looked at a fixed number of times, however small the pieces are.
@@ -200,9 +198,7 @@ class ChunkedDecoder:
             self._step = _DATA
         else:
             self._step = _TRAILER
-            self._partial += (
-                b"\r\n"  # with the end of this line, an empty trailer section ends like any other
-            )
+            self._partial += b"\r\n"  # with the end of this line, an empty trailer section ends like any other
 
     def _take_data(self, data: bytes, position: int, pieces: list[bytes]) -> int:
         piece = data[position : position + self._left]

@@ -138,10 +138,10 @@ class ResponseReader:
         self._left -= size
 
     def finish_content(self) -> None:
-        """All bytes that were `left` were taken past the reader."""
-        self._state = _IDLE
-        self._left = 0
-        self.content_ended(())
+        """All bytes that were `left` were taken past the reader; nothing happens where it was stopped."""
+        if self._state == _LENGTH:
+            self._state = _IDLE
+            self.content_ended(())
 
     def stop_reading(self) -> None:
         """Nothing that may still arrive is wanted: the exchange was given up."""

@@ -143,9 +143,7 @@ def test_keep_alive_carries_its_timeout_and_changes_nothing(value, seconds):
 
 
 def test_the_flags_tell_which_interesting_fields_there_are():
-    head = parse_head(
-        block(b"Set-Cookie: a", b"X: y", b"content-encoding: gzip", b"Proxy-Authenticate: Basic")
-    )
+    head = parse_head(block(b"Set-Cookie: a", b"X: y", b"content-encoding: gzip", b"Proxy-Authenticate: Basic"))
     assert head.flags == SET_COOKIE | CONTENT_ENCODING | AUTHENTICATE
 
 
@@ -184,9 +182,7 @@ def test_framing_with_two_readings_is_refused(lines, repeat):
             parse_head(block(*lines, *repeat))
 
 
-@pytest.mark.parametrize(
-    "more", [[], [b"Connection: keep-alive", b"Connection: keep-alive"], [b"Content-Length: 2"]]
-)
+@pytest.mark.parametrize("more", [[], [b"Connection: keep-alive", b"Connection: keep-alive"], [b"Content-Length: 2"]])
 def test_transfer_encoding_in_http_1_0_is_refused(more):
     lines = [b"HTTP/1.0 200 OK", b"Transfer-Encoding: chunked", *more]
     with pytest.raises(RemoteProtocolError):
@@ -370,9 +366,7 @@ def test_the_memo_is_bounded_in_lines():
 
 
 def test_the_memo_is_bounded_in_bytes():
-    parse_head(
-        block(b"ETag: ".ljust(module._MEMO_LINE, b"x"), b"Server: ".ljust(module._MEMO_LINE + 1, b"x"))
-    )
+    parse_head(block(b"ETag: ".ljust(module._MEMO_LINE, b"x"), b"Server: ".ljust(module._MEMO_LINE + 1, b"x")))
     assert [line[:4] for line in module._lines] == [b"ETag"]
 
 

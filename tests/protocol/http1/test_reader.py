@@ -117,9 +117,7 @@ def test_a_valid_response_is_read_however_it_is_cut(case, size):
         case["status"],
         case["reason"],
     )
-    assert [[name.decode("latin-1"), value.decode("latin-1")] for name, value, *_ in head.fields] == case[
-        "fields"
-    ]
+    assert [[name.decode("latin-1"), value.decode("latin-1")] for name, value, *_ in head.fields] == case["fields"]
     assert reader.content == case["content"].encode("latin-1")
     assert [[name.decode(), value.decode()] for name, value in reader.trailers] == case["trailers"]
     assert reader.kinds[-1] in ("response", "ended")
@@ -332,6 +330,69 @@ def test_a_refused_tunnel_leaves_an_ordinary_connection():
     assert reader.kinds == ["response", "head", "content"]
 
 
+# -- content taken past the reader -------------------------------------------------------------------------------
+
+
+def test_the_rest_of_content_of_known_length_can_be_taken_past_the_reader():
+    reader = Recorder().feed(OK + b"Content-Length: 10\r\n\r\nabc")
+    assert reader.left == 7
+    reader.skip_content(5)
+    assert reader.left == 2
+    reader.finish_content()
+    assert reader.kinds == ["head", "content", "ended"]
+    assert reader.is_idle
+    assert reader.reusable
+    assert reader.left == 0
+    reader.expect_response("GET")
+    reader.feed(EMPTY)
+    assert reader.kinds[-1] == "response"
+
+
+def test_what_was_taken_past_the_reader_counts_when_the_rest_is_fed():
+    reader = Recorder().feed(OK + b"Content-Length: 10\r\n\r\nabc")
+    reader.skip_content(5)
+    reader.feed(b"ij!")
+    assert reader.content == b"abcij"
+    assert reader.is_idle
+    assert not reader.reusable
+
+
+def test_content_taken_past_the_reader_can_end_early():
+    reader = Recorder().feed(OK + b"Content-Length: 10\r\n\r\nabc")
+    reader.skip_content(5)
+    reader.receive_eof()
+    assert reader.kinds == ["head", "content", "failed"]
+    assert "2 bytes before the end" in str(reader.said[-1][1])
+
+
+@pytest.mark.parametrize("data", [b"", OK, EMPTY, CHUNKED + b"5\r\nab", OK + b"\r\nabc"])
+def test_nothing_is_left_where_no_length_is_known(data):
+    assert Recorder().feed(data).left == 0
+
+
+def test_a_stopped_reader_does_not_finish():
+    reader = Recorder().feed(OK + b"Content-Length: 10\r\n\r\nabc")
+    reader.stop_reading()
+    reader.finish_content()
+    assert reader.kinds == ["head", "content"]
+    assert not reader.is_idle
+
+
+def test_parts_of_a_head_are_told():
+    parts = []
+
+    class Listener(ResponseReader):
+        def head_continues(self):
+            parts.append(bytes(self._partial))
+
+    reader = Listener()
+    reader.expect_response("GET")
+    for piece in (b"HTTP/1.1 200 ", b"OK\r\n", b"Content-Length: 0\r\n\r\n"):
+        reader.receive_data(piece)
+    assert parts == [b"HTTP/1.1 200 ", OK]
+    assert reader.is_idle
+
+
 # -- limits --------------------------------------------------------------------------------------------------
 
 
@@ -390,9 +451,7 @@ def test_no_byte_is_no_surplus_and_begins_nothing():
     assert reader.kinds == ["response"]
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"H", EMPTY[:-1], OK + b"Content-Length: 2\r\n\r\nh", CHUNKED, OK + b"\r\n"]
-)
+@pytest.mark.parametrize("data", [b"", b"H", EMPTY[:-1], OK + b"Content-Length: 2\r\n\r\nh", CHUNKED, OK + b"\r\n"])
 def test_a_second_request_has_to_wait_for_the_first_response(data):
     reader = Recorder().feed(data)
     with pytest.raises(LocalProtocolError):
@@ -424,9 +483,7 @@ def test_an_early_end_says_where_it_came(data, message):
 
 
 CONVERSATION = (
-    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\n\r\n"
-    + CHUNKED
-    + b"2\r\nhi\r\n1\r\n!\r\n0\r\nX: y\r\n\r\n"
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\n\r\n" + CHUNKED + b"2\r\nhi\r\n1\r\n!\r\n0\r\nX: y\r\n\r\n"
 )
 
 
@@ -585,9 +642,7 @@ class CountedPattern:
         return self.pattern.search(buffer, start)
 
 
-@pytest.mark.parametrize(
-    "line", [b"X: " + b"x" * 60000, b"Name: value\r\n" * 250], ids=["one line", "many lines"]
-)
+@pytest.mark.parametrize("line", [b"X: " + b"x" * 60000, b"Name: value\r\n" * 250], ids=["one line", "many lines"])
 def test_a_dribbled_head_costs_the_same_for_each_byte(line, monkeypatch):
     monkeypatch.setattr(framing, "CONTROL_IN_LINE", CountedPattern(framing.CONTROL_IN_LINE))
     CountedBuffer.work = 0

@@ -46,9 +46,7 @@ def test_a_method_is_a_token(byte):
         check_method("GE" + byte.decode("latin-1"))
 
 
-@pytest.mark.parametrize(
-    "method", ["", "GET ", " GET", "GE T", "GET\n", "GET\r\nX: y", "GÉT", "\u0130", "G\udc80T"]
-)
+@pytest.mark.parametrize("method", ["", "GET ", " GET", "GE T", "GET\n", "GET\r\nX: y", "GÉT", "\u0130", "G\udc80T"])
 def test_what_is_no_method_is_refused(method):
     with pytest.raises(LocalProtocolError, match="invalid method"):
         check_method(method)
