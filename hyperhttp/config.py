@@ -130,9 +130,7 @@ class Limits:
         expiry = self.keepalive_expiry
         if expiry != 0 or isinstance(expiry, bool):
             object.__setattr__(self, "keepalive_expiry", _seconds("keepalive_expiry", expiry))
-        object.__setattr__(
-            self, "max_connection_age", _seconds("max_connection_age", self.max_connection_age)
-        )
+        object.__setattr__(self, "max_connection_age", _seconds("max_connection_age", self.max_connection_age))
 
 
 @functools.lru_cache(maxsize=256, typed=True)  # typed: True must not find what 1 left behind

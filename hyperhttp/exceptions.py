@@ -47,7 +47,11 @@ request again may help, not whether it is safe (RFC 9110, Section 9.2.2 decides 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from hyperhttp.message.request import Request
+    from hyperhttp.message.response import Response
 
 __all__ = [
     "AddressNotAllowed",
@@ -86,6 +90,8 @@ __all__ = [
     "WebSocketProtocolError",
     "WriteError",
     "WriteTimeout",
+    "peer_name",
+    "timeout_message",
 ]
 
 _PLAIN_TYPES = frozenset({bool, bytes, float, int, str, type(None)})
@@ -114,7 +120,7 @@ class HyperHTTPError(Exception):
         self,
         message: str = "",
         *,
-        request: Any = None,
+        request: Request | None = None,
         host: str | None = None,
         port: int | None = None,
         phase: str | None = None,
@@ -289,10 +295,10 @@ class HTTPStatusError(HyperHTTPError):
     summary = "the response is an error"
 
     def __init__(
-        self, message: str = "", *, response: Any = None, request: Any = None, **context: Any
+        self, message: str = "", *, response: Response | None = None, request: Request | None = None, **context: Any
     ) -> None:
         super().__init__(message, request=request, **context)
-        self.response = response
+        self.response: Response = response  # type: ignore[assignment]  # None only where somebody made it by hand
 
 
 class TooManyRedirects(HyperHTTPError):
@@ -337,9 +343,7 @@ class CircuitBreakerOpen(HyperHTTPError):
     kind = "circuit_breaker_open"
     summary = "the circuit breaker is open"
 
-    def __init__(
-        self, message: str = "", *, host: str | None = None, remaining: float = 0.0, **context: Any
-    ) -> None:
+    def __init__(self, message: str = "", *, host: str | None = None, remaining: float = 0.0, **context: Any) -> None:
         super().__init__(message, host=host, **context)
         self.remaining = remaining
 

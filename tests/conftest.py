@@ -300,9 +300,7 @@ class FaceContext:
         return await settle(self._raw.__enter__() if self._face.is_blocking else self._raw.__aenter__())
 
     async def __aexit__(self, *error: object) -> Any:
-        return await settle(
-            self._raw.__exit__(*error) if self._face.is_blocking else self._raw.__aexit__(*error)
-        )
+        return await settle(self._raw.__exit__(*error) if self._face.is_blocking else self._raw.__aexit__(*error))
 
 
 class ReadyIterator:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from hyperhttp.connection.base import NEW
+from hyperhttp.connection.base import GONE, NEW
 from hyperhttp.connection.route import Route
 from hyperhttp.network.base import NEVER
 
@@ -195,9 +195,7 @@ class MemoryNetwork:
             raise channel
         return channel
 
-    async def within(
-        self, deadline: float, work: Coroutine[Any, Any, Any], expired: Callable[[], Exception]
-    ) -> Any:
+    async def within(self, deadline: float, work: Coroutine[Any, Any, Any], expired: Callable[[], Exception]) -> Any:
         if deadline <= self.time:
             work.close()
             raise expired()
@@ -336,6 +334,11 @@ class StubConnection:
         self.retired = self.retired or retired
         self._release(self)
 
+    def discard(self) -> None:
+        """It never came into a pool."""
+        self.place = GONE
+        self.close()
+
     def close(self) -> None:
         self.closings += 1
         self.channel.closed = True
@@ -382,5 +385,9 @@ class HandDialer:
         self.count += 1
         try:
             return await dial.result
+        except asyncio.CancelledError:
+            if dial.result.done() and not dial.result.cancelled() and dial.result.exception() is None:
+                dial.result.result().discard()  # opened in the very moment, as a real dialer would close it
+            raise
         finally:
             self.dials.remove(dial)

@@ -60,9 +60,7 @@ def test_of_does_not_take_true_for_one():
 
 @pytest.mark.parametrize("value", ["5", [3.0], (1, 2), {"read": 5}])
 def test_of_says_what_is_wrong_with_other_types(value):
-    with pytest.raises(
-        TypeError, match=f"timeout must be a number of seconds or None, not {type(value).__name__}"
-    ):
+    with pytest.raises(TypeError, match=f"timeout must be a number of seconds or None, not {type(value).__name__}"):
         Timeout.of(value)
 
 

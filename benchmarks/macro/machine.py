@@ -22,9 +22,7 @@ def describe(tree: Path) -> dict[str, Any]:
         "nginx": command("nginx", "-v").removeprefix("nginx version: "),
         "openssl": command("openssl", "version"),
         "commit": command("git", "-C", str(tree), "rev-parse", "HEAD"),
-        "modified": bool(
-            command("git", "-C", str(tree), "status", "--porcelain", "--", "hyperhttp", "plugins")
-        ),
+        "modified": bool(command("git", "-C", str(tree), "status", "--porcelain", "--", "hyperhttp", "plugins")),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 

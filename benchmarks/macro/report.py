@@ -167,9 +167,7 @@ def remarks(result: dict[str, Any], scenario: Scenario) -> list[str]:
         word = {True: "met", False: "MISSED", None: "no figure"}[goal["met"]]
         sense = "at least" if goal["better"] == "more" else "at most"
         what = f"{goal['metric']} of {goal['peer']} ×" if goal["peer"] else goal["metric"]
-        lines.append(
-            f"  goal {word}: {what} {sense} {number(goal['wanted'])}, reached {number(goal['reached'])}"
-        )
+        lines.append(f"  goal {word}: {what} {sense} {number(goal['wanted'])}, reached {number(goal['reached'])}")
     if SUBJECT in result["medians"]:
         behind = losses(COLUMNS[scenario.kind], result["medians"])
         lines += [f"  {SUBJECT} loses on {sentence}" for sentence in behind]

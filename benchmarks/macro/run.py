@@ -216,18 +216,14 @@ def start(client: Client, command: list[object], settings: Settings) -> dict[str
         process.communicate()
         raise
     if process.returncode:
-        lines = [line for line in errors.strip().splitlines() if line.strip()] or [
-            f"exit {process.returncode}"
-        ]
+        lines = [line for line in errors.strip().splitlines() if line.strip()] or [f"exit {process.returncode}"]
         raise Failed(lines[-1].strip()[:300])
     return json.loads(output.strip().splitlines()[-1])
 
 
 def environment(tree: Path) -> dict[str, str]:
     """The caller's environment without what would change a client, and with the source tree to measure."""
-    kept = {
-        name: value for name, value in os.environ.items() if not any(word in name.lower() for word in FOREIGN)
-    }
+    kept = {name: value for name, value in os.environ.items() if not any(word in name.lower() for word in FOREIGN)}
     return kept | {"PYTHONPATH": str(tree)}
 
 
@@ -288,9 +284,7 @@ def check_machine(settings: Settings) -> None:
     if settings.client_core is None:
         print("note: one core only: client and server take turns, read the CPU column alone")
     if os.getloadavg()[0] > 0.5:
-        print(
-            f"note: the machine is busy (load {os.getloadavg()[0]:.1f}): these figures are not worth keeping"
-        )
+        print(f"note: the machine is busy (load {os.getloadavg()[0]:.1f}): these figures are not worth keeping")
 
 
 def settings_from(options: argparse.Namespace, *, full: bool) -> Settings:

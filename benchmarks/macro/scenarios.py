@@ -206,9 +206,7 @@ SCENARIOS: dict[str, Scenario] = {
             floor="h2load",
             goals=(Goal(3.0, "httpx"),),
         ),
-        Scenario(
-            "blocking-h2-tls-200B-16threads", "blocking", "200B", 16, tls=True, http2=True, floor="h2load"
-        ),
+        Scenario("blocking-h2-tls-200B-16threads", "blocking", "200B", 16, tls=True, http2=True, floor="h2load"),
         # Starting up
         Scenario(
             "startup",
@@ -228,9 +226,7 @@ MEMORY: dict[str, Scenario] = {
     each.name: each
     for each in (
         SCENARIOS["many-asyncio-10000-over-100"],
-        Scenario(
-            "memory-idle-h1", "asyncio", "200B", 500, kind="idle", floor="floor-pooled", without=SLOW_POOL
-        ),
+        Scenario("memory-idle-h1", "asyncio", "200B", 500, kind="idle", floor="floor-pooled", without=SLOW_POOL),
         Scenario(
             "memory-idle-h1-tls",
             "asyncio",
@@ -243,9 +239,7 @@ MEMORY: dict[str, Scenario] = {
         ),
         Scenario("memory-download-h1", "asyncio", "512MiB", kind="download"),
         Scenario("memory-download-h1-tls", "asyncio", "512MiB", tls=True, kind="download"),
-        Scenario(
-            "memory-download-h2-tls", "asyncio", "512MiB", tls=True, http2=True, kind="download", floor=""
-        ),
+        Scenario("memory-download-h2-tls", "asyncio", "512MiB", tls=True, http2=True, kind="download", floor=""),
         Scenario("memory-download-blocking", "blocking", "512MiB", kind="download"),
         Scenario("memory-buffered-h1", "asyncio", "64MiB"),
     )

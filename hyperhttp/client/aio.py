@@ -79,7 +79,7 @@ class Client:
         self._running_loop: Callable[[], asyncio.AbstractEventLoop]
         self._pool: ConnectionPool | None = None
 
-    # -- requests -------------------------------------------------------------------------------------------------------
+    # -- requests ----------------------------------------------------------------------------------------------------
 
     async def request(self, method: str, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
         """Send a request.
@@ -145,7 +145,7 @@ class Client:
             pool = self._enter_loop()
         return await self._core.send(pool, self._core.adopt(request, options), options)  # type: ignore[arg-type]
 
-    # -- settings -------------------------------------------------------------------------------------------------------
+    # -- settings ----------------------------------------------------------------------------------------------------
 
     @property
     def headers(self) -> Headers:
@@ -194,7 +194,7 @@ class Client:
         """Connections by ``host:port``: ``{"idle": n, "in_use": n, "total": n}``."""
         return self._core.stats()
 
-    # -- life -----------------------------------------------------------------------------------------------------------
+    # -- life --------------------------------------------------------------------------------------------------------
 
     async def close(self) -> None:
         """Close every connection; returns when they are gone. Calling it again does nothing."""

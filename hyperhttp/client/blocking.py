@@ -44,7 +44,7 @@ class SyncClient:
         self._core = ClientCore(options, stream=False, drive=drive)
         self._pool: ConnectionPool | None = None
 
-    # -- requests -------------------------------------------------------------------------------------------------------
+    # -- requests ----------------------------------------------------------------------------------------------------
 
     def request(self, method: str, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
         """Send a request.
@@ -110,7 +110,7 @@ class SyncClient:
             pool = self._open_pool()
         return drive(self._core.send(pool, self._core.adopt(request, options), options))  # type: ignore[arg-type]
 
-    # -- settings -------------------------------------------------------------------------------------------------------
+    # -- settings ----------------------------------------------------------------------------------------------------
 
     @property
     def headers(self) -> Headers:
@@ -159,7 +159,7 @@ class SyncClient:
         """Connections by ``host:port``: ``{"idle": n, "in_use": n, "total": n}``."""
         return self._core.stats()
 
-    # -- life -----------------------------------------------------------------------------------------------------------
+    # -- life --------------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Close every connection. Calling it again does nothing."""

@@ -100,7 +100,7 @@ class ClientCore:
         self.lock = new_lock()
         _cores.add(self)
 
-    # -- settings that may change ---------------------------------------------------------------------------------------
+    # -- settings that may change ------------------------------------------------------------------------------------
 
     @property
     def auth(self) -> Auth | None:
@@ -146,7 +146,7 @@ class ClientCore:
             and "connection" not in self.headers
         )
 
-    # -- calls ----------------------------------------------------------------------------------------------------------
+    # -- calls -------------------------------------------------------------------------------------------------------
 
     def start(
         self, pool: ConnectionPool, method: str, url: str | URL, options: dict[str, Any]
@@ -231,9 +231,7 @@ class ClientCore:
         request.url = self.resolve(request.url)
         return request
 
-    def send(
-        self, pool: ConnectionPool, request: Request, options: dict[str, Any]
-    ) -> Coroutine[Any, Any, Response]:
+    def send(self, pool: ConnectionPool, request: Request, options: dict[str, Any]) -> Coroutine[Any, Any, Response]:
         """The coroutine of a call that sends `request`."""
         settings = self.settings
         get = options.get
@@ -260,9 +258,7 @@ class ClientCore:
         call.auth = self._auth_for(request, options)
         call.hooks = self._hooks_for(get("event_hooks"))
         if "follow_redirects" in options:
-            call.max_redirects, call.downgrade = redirects_of(
-                options["follow_redirects"], settings.redirect_limit
-            )
+            call.max_redirects, call.downgrade = redirects_of(options["follow_redirects"], settings.redirect_limit)
         else:
             call.max_redirects, call.downgrade = settings.max_redirects, settings.downgrade
         return send(call)
@@ -284,7 +280,7 @@ class ClientCore:
             return own
         return {event: [*self._hooks.get(event, ()), *own[event]] for event in own}
 
-    # -- where to -------------------------------------------------------------------------------------------------------
+    # -- where to ----------------------------------------------------------------------------------------------------
 
     def resolve(self, url: str | URL) -> URL:
         """The absolute URL: against `base_url`, whose path a relative one extends.
@@ -363,7 +359,7 @@ class ClientCore:
             target.heads[method] = head
         return head
 
-    # -- networks -------------------------------------------------------------------------------------------------------
+    # -- networks ----------------------------------------------------------------------------------------------------
 
     def new_pool(self, network: Network, kind: type[ConnectionPool]) -> ConnectionPool:
         """A pool on a network, with this client's limits, resolver and policy."""
@@ -374,12 +370,8 @@ class ClientCore:
             if name not in settings.plugins.resolvers:
                 msg = f"no resolver {name!r}; there are: {', '.join(settings.plugins.resolvers) or 'none'}"
                 raise ValueError(msg)
-            resolver = CachingResolver(
-                settings.plugins.resolvers[name](network), network, ttl=settings.dns_ttl
-            )
-        dialer = Dialer(
-            network, resolver, delay=settings.delay, policy=settings.policy, connectors=settings.connectors
-        )
+            resolver = CachingResolver(settings.plugins.resolvers[name](network), network, ttl=settings.dns_ttl)
+        dialer = Dialer(network, resolver, delay=settings.delay, policy=settings.policy, connectors=settings.connectors)
         pool = kind(network, dialer, settings.limits)
         self.pools.append(pool)
         return pool

@@ -32,7 +32,9 @@ __all__ = [
 
 AuthTypes: TypeAlias = "Auth | tuple[str | bytes, str | bytes]"
 CookieTypes: TypeAlias = "Cookies | Mapping[str, str] | Sequence[tuple[str, str]]"
-ContentTypes: TypeAlias = "bytes | bytearray | memoryview | str | Iterable[bytes] | AsyncIterable[bytes] | IO[bytes] | MultipartEncoder"
+ContentTypes: TypeAlias = (
+    "bytes | bytearray | memoryview | str | Iterable[bytes] | AsyncIterable[bytes] | IO[bytes] | MultipartEncoder"
+)
 Hooks: TypeAlias = "Mapping[str, Sequence[Callable[[Any], Any]] | Callable[[Any], Any]]"
 Redirects: TypeAlias = "bool | Literal['downgrade']"
 TimeoutTypes: TypeAlias = "float | Timeout | None"
@@ -97,9 +99,7 @@ class RequestOptions(TypedDict, total=False):
 CLIENT_OPTIONS = frozenset(ClientOptions.__annotations__)
 REQUEST_OPTIONS = frozenset(RequestOptions.__annotations__)
 #: Options that are about sending, not about what is sent.
-SENDING_OPTIONS = frozenset(
-    {"auth", "event_hooks", "follow_redirects", "http2", "proxy", "stream", "timeout"}
-)
+SENDING_OPTIONS = frozenset({"auth", "event_hooks", "follow_redirects", "http2", "proxy", "stream", "timeout"})
 
 
 def check_names(given: Mapping[str, Any], known: frozenset[str], what: str) -> None:

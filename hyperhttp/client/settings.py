@@ -78,9 +78,7 @@ class Settings:
         self.local_address: str | None = get("local_address")
 
     def _headers(self, given: Any, user_agent: str | None) -> Headers:
-        headers = Headers.from_fields(
-            [(b"User-Agent", f"hyperhttp/{__version__}".encode()), (b"Accept", b"*/*")]
-        )
+        headers = Headers.from_fields([(b"User-Agent", f"hyperhttp/{__version__}".encode()), (b"Accept", b"*/*")])
         accept = self.plugins.accept_encoding
         if accept:
             headers["Accept-Encoding"] = accept

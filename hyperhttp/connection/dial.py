@@ -80,9 +80,7 @@ class Dialer:
             now = self.network.now()
             elapsed = now - started
             if now >= total_at:
-                msg = (
-                    f"the call to {route.name} reached its total timeout after {elapsed:.3g} s of connecting"
-                )
+                msg = f"the call to {route.name} reached its total timeout after {elapsed:.3g} s of connecting"
                 return TotalTimeout(msg, host=route.host, port=route.port, phase="connect", elapsed=elapsed)
             msg = f"no connection to {route.name} within {elapsed:.3g} s"
             return ConnectTimeout(msg, host=route.host, port=route.port, phase="connect", elapsed=elapsed)
@@ -143,9 +141,7 @@ class Dialer:
 
     async def _resolve(self, host: str, port: int) -> Sequence[Address]:
         literal = parse_ip_literal(host, port)
-        addresses: Sequence[Address] = (
-            [literal] if literal is not None else await self.resolver.resolve(host, port)
-        )
+        addresses: Sequence[Address] = [literal] if literal is not None else await self.resolver.resolve(host, port)
         if self._policy is not None:
             addresses = self._policy.permitted(addresses, host)
         return order_addresses(addresses) if len(addresses) > 1 else addresses

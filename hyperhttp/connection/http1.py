@@ -58,24 +58,24 @@ class HTTP1Connection(ResponseReader):
     __slots__ = (
         "_early",
         "_network",
+        "_read_timeout",
         "_release",
         "_sent_at",
         "_since",
         "_stream",
         "_total_at",
-        "_read_timeout",
         "_waiter",
         "_watch",
+        "_writable",
         "_write_since",
         "_write_timeout",
-        "_writable",
         "channel",
         "expires_at",
         "lane",
         "made_at",
         "owner",
-        "read_at",
         "place",
+        "read_at",
         "retire_at",
         "uses",
     )
@@ -109,7 +109,7 @@ class HTTP1Connection(ResponseReader):
         """It serves one at a time."""
         return self.owner is None
 
-    # -- the exchange ---------------------------------------------------------------------------------------------------
+    # -- the exchange ------------------------------------------------------------------------------------------------
 
     def send(
         self,
@@ -202,7 +202,9 @@ class HTTP1Connection(ResponseReader):
         """More or fewer bytes than announced would put the connection out of step."""
         length = content.length
         if length is not None and (sent > length or (ended and sent != length)):
-            msg = f"the request content has {'more' if sent > length else 'fewer'} bytes than its length says ({length})"
+            msg = (
+                f"the request content has {'more' if sent > length else 'fewer'} bytes than its length says ({length})"
+            )
             raise WriteError(msg, host=self.lane.name, phase="write")
 
     async def _wait_writable(self) -> None:
@@ -223,8 +225,7 @@ class HTTP1Connection(ResponseReader):
         self._since = self._sent_at = now
         self._early = False
         at = now + self._read_timeout
-        if total_at < at:
-            at = total_at
+        at = min(at, total_at)
         watch = self._watch
         watch.busy.add(self)
         if at < watch.when:
@@ -234,7 +235,7 @@ class HTTP1Connection(ResponseReader):
         if at < self._watch.when:
             self._watch.arm(at)
 
-    # -- what the reader found ------------------------------------------------------------------------------------------
+    # -- what the reader found ---------------------------------------------------------------------------------------
 
     def response_received(self, head: ResponseHead, content: bytes) -> None:
         """A whole response in one piece: back to the pool, then wake the caller."""
@@ -265,7 +266,7 @@ class HTTP1Connection(ResponseReader):
         if self._writable is not None:
             self.write_resumed()
 
-    def interim_received(self, head: ResponseHead) -> None:  # noqa: ARG002 - nobody has asked for it
+    def interim_received(self, head: ResponseHead) -> None:
         """1xx: a sign of life, and no more."""
         self.read_at = _now()
 
@@ -302,7 +303,7 @@ class HTTP1Connection(ResponseReader):
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    # -- what the channel tells -----------------------------------------------------------------------------------------
+    # -- what the channel tells --------------------------------------------------------------------------------------
 
     def receive_eof(self) -> None:
         """The peer closed: an end, an early end, or the end of an idle connection."""
@@ -335,7 +336,7 @@ class HTTP1Connection(ResponseReader):
         """Whether the response has begun."""
         return self._waiter is None
 
-    # -- deadlines --------------------------------------------------------------------------------------------------------
+    # -- deadlines ---------------------------------------------------------------------------------------------------
 
     def check(self, now: float) -> float:
         """Let an overdue exchange fail; say when to look again."""
@@ -384,7 +385,7 @@ class HTTP1Connection(ResponseReader):
             return "request content"
         return "response content" if self._stream is not None else "response head"
 
-    # -- what the content stream asks ---------------------------------------------------------------------------------------
+    # -- what the content stream asks --------------------------------------------------------------------------------
 
     def wait_for_content(self) -> Wait:
         """Something to await until the stream has been fed."""
@@ -415,7 +416,7 @@ class HTTP1Connection(ResponseReader):
         """The reader is slow: let the peer wait."""
         self.channel.pause_reading()
 
-    def content_taken(self, size: int, *, resume: bool) -> None:  # noqa: ARG002 - HTTP/2 counts what was taken
+    def content_taken(self, size: int, *, resume: bool) -> None:
         """The reader took something."""
         if resume:
             self.channel.resume_reading()
@@ -424,7 +425,7 @@ class HTTP1Connection(ResponseReader):
         """The rest of the content is not wanted: the connection is out of step and ends here."""
         self.abort()
 
-    # -- the end ----------------------------------------------------------------------------------------------------------------
+    # -- the end -----------------------------------------------------------------------------------------------------
 
     def abort(self, error: Exception | None = None) -> None:
         """Close at once; whoever waits gets `error`."""

@@ -93,7 +93,7 @@ class HTTP2Connection:
         """One more exchange can begin."""
         return self.in_use < self.engine.peer.max_concurrent_streams and self.reusable
 
-    # -- what the pool and the exchanges ask ------------------------------------------------------------------------------
+    # -- what the pool and the exchanges ask -------------------------------------------------------------------------
 
     def open(self, exchange: HTTP2Exchange, request: Request, *, end_stream: bool) -> H2Stream:
         """Begin a request; it is written with all others of this turn."""
@@ -136,7 +136,7 @@ class HTTP2Connection:
         if at < self.watch.when:
             self.watch.arm(at)
 
-    def new_wait(self, exchange: HTTP2Exchange) -> Wait:  # noqa: ARG002 - who waits matters where threads do
+    def new_wait(self, exchange: HTTP2Exchange) -> Wait:
         """Something an exchange awaits."""
         return self.channel.new_wait()
 
@@ -169,7 +169,7 @@ class HTTP2Connection:
         if self._out and not self.channel.closed:
             self.channel.write(self.engine.data_to_send())
 
-    # -- what the channel tells -------------------------------------------------------------------------------------------
+    # -- what the channel tells --------------------------------------------------------------------------------------
 
     def receive_data(self, data: bytes) -> None:
         """Bytes from the peer."""
@@ -184,7 +184,7 @@ class HTTP2Connection:
     def buffer_grew(self, size: int) -> None:
         """Frames cannot go straight into a buffer."""
 
-    def buffer_filled(self, *, more: bool) -> None:  # noqa: ARG002
+    def buffer_filled(self, *, more: bool) -> None:
         """Frames cannot go straight into a buffer."""
 
     def receive_eof(self) -> None:
@@ -222,7 +222,7 @@ class HTTP2Connection:
         """Answers do not end the connection's writing."""
         return False
 
-    # -- what the engine tells --------------------------------------------------------------------------------------------
+    # -- what the engine tells ---------------------------------------------------------------------------------------
 
     def settings_changed(self) -> None:
         """The peer may take more or fewer streams now."""
@@ -235,7 +235,7 @@ class HTTP2Connection:
     def ping_acknowledged(self, data: bytes) -> None:
         """A sign of life."""
 
-    # -- life -------------------------------------------------------------------------------------------------------------
+    # -- life --------------------------------------------------------------------------------------------------------
 
     def check(self, now: float) -> float:
         """Ask a silent peer for a sign of life; give it up when none comes."""

@@ -142,7 +142,7 @@ class HTTP2Exchange:
             self._content.feed(self._first)
         return head, self._content, self._at
 
-    # -- sending ------------------------------------------------------------------------------------------------------------
+    # -- sending -----------------------------------------------------------------------------------------------------
 
     async def _send_content(self, content: Content) -> None:
         if content.data is not None:
@@ -167,7 +167,9 @@ class HTTP2Exchange:
         finally:
             content.close()
         if length is not None and sent != length:
-            msg = f"the request content has {'more' if sent > length else 'fewer'} bytes than its length says ({length})"
+            msg = (
+                f"the request content has {'more' if sent > length else 'fewer'} bytes than its length says ({length})"
+            )
             raise WriteError(msg, host=self._connection.lane.name, phase="write")
         await self._send(b"", end_stream=True)
 
@@ -206,9 +208,9 @@ class HTTP2Exchange:
     def _stopped(self) -> bool:
         return self.over or self._error is not None or (self.stream is not None and self.stream.send_closed)
 
-    # -- what the engine tells ------------------------------------------------------------------------------------------------
+    # -- what the engine tells ---------------------------------------------------------------------------------------
 
-    def receive_informational(self, head: ResponseHead) -> None:  # noqa: ARG002 - nobody has asked for it
+    def receive_informational(self, head: ResponseHead) -> None:
         """1xx: a sign of life, and no more."""
         self._since = _now()
 
@@ -230,9 +232,7 @@ class HTTP2Exchange:
                 if end_stream:
                     self._end()
                 return
-            content = self._content = ContentStream(
-                self, self._head.content_length if self._head is not None else None
-            )
+            content = self._content = ContentStream(self, self._head.content_length if self._head is not None else None)
             content.feed(self._first)
         wake = content.feed(data)
         if end_stream:
@@ -286,7 +286,7 @@ class HTTP2Exchange:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    # -- what the content stream asks -------------------------------------------------------------------------------------------
+    # -- what the content stream asks --------------------------------------------------------------------------------
 
     def wait_for_content(self) -> Wait:
         """Something to await until the stream has been fed."""
@@ -295,14 +295,14 @@ class HTTP2Exchange:
         self._connection.arm(min(now + self._read_timeout, self._total_at))
         return waiter
 
-    def fill_buffer(self, view: memoryview) -> bool:  # noqa: ARG002 - frames come between
+    def fill_buffer(self, view: memoryview) -> bool:
         """Frames cannot go straight into a buffer."""
         return False
 
     def pause_content(self) -> None:
         """The stream's window is the bound."""
 
-    def content_taken(self, size: int, *, resume: bool) -> None:  # noqa: ARG002 - there was no pause
+    def content_taken(self, size: int, *, resume: bool) -> None:
         """The reader took `size` bytes: the peer may send as many more."""
         if self.stream is not None and size:
             self._connection.acknowledge(self.stream, size)
@@ -321,13 +321,11 @@ class HTTP2Exchange:
 
     def remaining(self) -> float | None:
         """Seconds that the present wait may still take; a thread that waits asks."""
-        limit = (
-            self._write_since + self._write_timeout if self._write_since else self._since + self._read_timeout
-        )
+        limit = self._write_since + self._write_timeout if self._write_since else self._since + self._read_timeout
         at = min(limit, self._total_at)
         return None if at == NEVER else max(at - _now(), 0.0)
 
-    # -- deadlines ----------------------------------------------------------------------------------------------------------------
+    # -- deadlines ---------------------------------------------------------------------------------------------------
 
     def check(self, now: float) -> float:
         """Let an overdue exchange fail; say when to look again."""
@@ -360,9 +358,7 @@ class HTTP2Exchange:
         if self._waiter is not None:
             limit = self._since + self._read_timeout
             if limit <= now:
-                msg = (
-                    f"{name} sent nothing for {self._read_timeout:g} s while waiting for the {self._phase()}"
-                )
+                msg = f"{name} sent nothing for {self._read_timeout:g} s while waiting for the {self._phase()}"
                 self.abort(ReadTimeout(msg, host=name, phase=self._phase(), limit=self._read_timeout))
                 return NEVER
             return min(at, limit)

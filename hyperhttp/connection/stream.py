@@ -104,7 +104,7 @@ class ContentStream:
         self.length = length
         self.trailers: Sequence[Field] = ()
 
-    # -- what the connection calls --------------------------------------------------------------------------------------
+    # -- what the connection calls -----------------------------------------------------------------------------------
 
     def feed(self, data: bytes) -> bool:
         """Take bytes from the connection; says whether a waiting reader should be woken."""
@@ -128,9 +128,7 @@ class ContentStream:
         source, self._source = self._source, None
         if self._paused and source is not None:
             self._paused = False
-            source.content_taken(
-                0, resume=True
-            )  # or the connection would go back to its pool without reading
+            source.content_taken(0, resume=True)  # or the connection would go back to its pool without reading
 
     def fail(self, error: Exception) -> None:
         """The content breaks off here."""
@@ -138,7 +136,7 @@ class ContentStream:
             self.error = error
         self._source = None
 
-    # -- what the reader calls ------------------------------------------------------------------------------------------
+    # -- what the reader calls ---------------------------------------------------------------------------------------
 
     @property
     def is_open(self) -> bool:
@@ -218,18 +216,17 @@ class ContentStream:
         buffer = BytesIO()
         buffer.seek(length - 1)
         buffer.write(b"\0")
-        with buffer.getbuffer() as view:
-            at = self._size
-            with view[at:] as rest:
-                if not source.fill_buffer(rest):
-                    return None
-                view[:at] = b"".join(self._chunks)
-                self._chunks.clear()
-                self._size = 0
-                while not self.ended:
-                    if self.error is not None:
-                        raise self.error
-                    await self._wait()
+        at = self._size
+        with buffer.getbuffer() as view, view[at:] as rest:
+            if not source.fill_buffer(rest):
+                return None
+            view[:at] = b"".join(self._chunks)
+            self._chunks.clear()
+            self._size = 0
+            while not self.ended:
+                if self.error is not None:
+                    raise self.error
+                await self._wait()
         self.received = length
         return buffer.getvalue()
 

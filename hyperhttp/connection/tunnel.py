@@ -64,10 +64,10 @@ class HTTPProxyConnector:
             else:
                 answer.receive_eof()
             if answer.error is not None:
-                msg = f"the proxy {proxy.host}:{proxy.effective_port} broke off the tunnel to {authority}: {answer.error}"
-                raise ProxyError(
-                    msg, host=proxy.host, port=proxy.effective_port, phase="tunnel"
-                ) from answer.error
+                msg = (
+                    f"the proxy {proxy.host}:{proxy.effective_port} broke off the tunnel to {authority}: {answer.error}"
+                )
+                raise ProxyError(msg, host=proxy.host, port=proxy.effective_port, phase="tunnel") from answer.error
             if answer.head is None:
                 data = yield b""
         head = answer.head
@@ -97,7 +97,7 @@ class _Answer(ResponseReader):
     def head_received(self, head: ResponseHead) -> None:
         self.head = head
 
-    def response_received(self, head: ResponseHead, content: bytes) -> None:  # noqa: ARG002 - a refusal's content
+    def response_received(self, head: ResponseHead, content: bytes) -> None:
         self.head = head
 
     def content_received(self, data: bytes) -> None:
@@ -107,9 +107,7 @@ class _Answer(ResponseReader):
         self.error = error
 
 
-async def pass_through(
-    channel: Channel, handshake: Generator[bytes, bytes, bytes], deadline: float = NEVER
-) -> None:
+async def pass_through(channel: Channel, handshake: Generator[bytes, bytes, bytes], deadline: float = NEVER) -> None:
     """Play a handshake over a channel until it says that the tunnel is open.
 
     Args:
@@ -174,7 +172,7 @@ class _Ear:
     def buffer_grew(self, size: int) -> None:
         """A handshake asks for no buffer."""
 
-    def buffer_filled(self, *, more: bool) -> None:  # noqa: ARG002
+    def buffer_filled(self, *, more: bool) -> None:
         """A handshake asks for no buffer."""
 
     def receive_eof(self) -> None:
@@ -182,7 +180,7 @@ class _Ear:
         self._ended = True
         self._wake()
 
-    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - the handshake says what it means
+    def connection_lost(self, error: Exception | None) -> None:
         """The channel is gone."""
         self.receive_eof()
 
@@ -206,7 +204,7 @@ class _Ear:
             fail(wait, TimeoutError())
         return self._deadline
 
-    def abort(self, error: Exception | None = None) -> None:  # noqa: ARG002
+    def abort(self, error: Exception | None = None) -> None:
         """Stop at once."""
         self._channel.abort()
         self.receive_eof()

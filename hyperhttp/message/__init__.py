@@ -1,0 +1,1 @@
+"""What is said: requests, responses and their parts."""

@@ -322,9 +322,7 @@ class CodingChain:
         coding = codings.get(encodings[0]) if len(encodings) == 1 else None
         if coding is not None:  # nearly every time
             return cls((coding,), max_ratio=max_ratio, ratio_floor=ratio_floor, piece_size=piece_size)
-        names = [
-            name for value in encodings for part in value.split(",") if (name := part.strip(" \t").lower())
-        ]
+        names = [name for value in encodings for part in value.split(",") if (name := part.strip(" \t").lower())]
         if len(names) > MAX_CODINGS:
             message = f"Content-Encoding lists {len(names)} codings; at most {MAX_CODINGS} are decoded"
             raise DecodingError(message, limit=MAX_CODINGS)
@@ -440,9 +438,7 @@ def decode_all(chain: CodingChain | None, data: bytes, max_size: int | None = No
     if len(chain._decoders) == 1:
         decoder = chain._decoders[0]
         allowance = chain._allowance()
-        limit = min(
-            _NO_LIMIT if max_size is None else max_size, _NO_LIMIT if allowance is None else allowance
-        )
+        limit = min(_NO_LIMIT if max_size is None else max_size, _NO_LIMIT if allowance is None else allowance)
         # One byte more than allowed is asked for, so that passing the limit shows.
         output = decoder.decode(data, limit + 1)
         if len(output) <= limit and not decoder.pending:

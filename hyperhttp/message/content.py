@@ -54,9 +54,7 @@ class Content:
     ) -> None:
         self.data = data
         self.source = source
-        self.length: int | None = (
-            len(data) if data is not None else source.length if source is not None else 0
-        )
+        self.length: int | None = len(data) if data is not None else source.length if source is not None else 0
         self.fields: list[tuple[bytes, bytes]] = [] if content_type is None else [content_type]
         if self.length is not None:
             self.fields.append((b"Content-Length", b"%d" % self.length))
@@ -138,9 +136,7 @@ def encode_content(
         ValueError: the JSON codec does not take the value.
     """
     if (content is not None) + (json is not None) + (data is not None or files is not None) > 1:
-        raise TypeError(
-            "a request has one content: give one of content=, json=, and data= with or without files="
-        )
+        raise TypeError("a request has one content: give one of content=, json=, and data= with or without files=")
     if json is not None:
         encoded: Any = (json_codec or default_json_codec()).dumps(json)
         return Content(encoded.encode() if isinstance(encoded, str) else encoded, content_type=_JSON)

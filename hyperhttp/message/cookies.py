@@ -138,9 +138,7 @@ class Cookies(MutableMapping[str, str]):
         )
         self._store(cookie, time.time())
 
-    def extract(
-        self, url: URL | str, set_cookie_values: Iterable[bytes | str], now: float | None = None
-    ) -> None:
+    def extract(self, url: URL | str, set_cookie_values: Iterable[bytes | str], now: float | None = None) -> None:
         """Keep what a response sets. What breaks a rule is ignored, as the standard wants it.
 
         Args:
@@ -157,9 +155,7 @@ class Cookies(MutableMapping[str, str]):
             if cookie is not None and (may_cover_secure or not self._covers_secure(cookie)):
                 self._store(cookie, now)
 
-    def header_for(
-        self, url: URL | str, now: float | None = None, own: bytes | str | None = None
-    ) -> str | None:
+    def header_for(self, url: URL | str, now: float | None = None, own: bytes | str | None = None) -> str | None:
         """The value of Cookie for a request, or None when there is nothing to send.
 
         Each character stands for one byte; ``Headers`` sends such text as it is.
@@ -182,9 +178,7 @@ class Cookies(MutableMapping[str, str]):
         given = own.decode("latin-1") if isinstance(own, bytes) else wire_of(own)
         return f"{given}; {line}" if line else given
 
-    def get(
-        self, name: str, default: Any = None, *, domain: str | None = None, path: str | None = None
-    ) -> Any:
+    def get(self, name: str, default: Any = None, *, domain: str | None = None, path: str | None = None) -> Any:
         """The value set last for a name, or `default`; `domain` and `path` narrow the choice."""
         found = [cookie for cookie in self._live(domain, path) if cookie.name == name]
         return max(found, key=_created).value if found else default
@@ -402,10 +396,7 @@ class Cookies(MutableMapping[str, str]):
             if domain_matches(domain, cookie.domain) or domain_matches(cookie.domain, domain)
         ]
         others = [each for bucket in related for each in list(bucket.values())]
-        return any(
-            each.secure and each.name == cookie.name and path_matches(cookie.path, each.path)
-            for each in others
-        )
+        return any(each.secure and each.name == cookie.name and path_matches(cookie.path, each.path) for each in others)
 
 
 class _Items(ItemsView[str, str]):

@@ -98,8 +98,7 @@ def _ipv4(text: str) -> str:
     # On the text as given: digits from other scripts and the like must not turn into an address on the way.
     if _IPV4(text) is None:
         raise InvalidURL(
-            f"invalid host {text!r} in the URL: an IPv4 address is written as four decimal numbers, "
-            "such as 127.0.0.1"
+            f"invalid host {text!r} in the URL: an IPv4 address is written as four decimal numbers, such as 127.0.0.1"
         )
     return text
 

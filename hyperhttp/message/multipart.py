@@ -115,9 +115,7 @@ class MultipartEncoder(Source):
         if boundary is None:
             boundary = os.urandom(16).hex()
         elif _BOUNDARY(boundary) is None:
-            raise LocalProtocolError(
-                f"invalid multipart boundary {boundary[:80]!r} (RFC 2046, Section 5.1.1)"
-            )
+            raise LocalProtocolError(f"invalid multipart boundary {boundary[:80]!r} (RFC 2046, Section 5.1.1)")
         self.boundary = boundary
         quoted = f'"{boundary}"' if _NEEDS_QUOTES(boundary) else boundary
         self.content_type = f"multipart/form-data; boundary={quoted}"
@@ -205,9 +203,7 @@ def form_pairs(given: Any, repeating: type | tuple[type, ...] = (list, tuple)) -
     items: Iterable[Any] = given.items() if isinstance(given, Mapping) else given or ()
     for item in items:
         if not isinstance(item, tuple | list) or len(item) != 2:
-            raise TypeError(
-                f"form data must be a mapping or pairs of name and value, not {type(item).__name__}"
-            )
+            raise TypeError(f"form data must be a mapping or pairs of name and value, not {type(item).__name__}")
         name, value = item
         if not isinstance(name, str):
             raise TypeError(f"the name of a form field must be str, not {type(name).__name__}")
@@ -250,9 +246,7 @@ def _file_part(name: str, part: Any, chunk_size: int) -> tuple[bytes, bytes | So
         part = MultipartFile(path=part)
     elif isinstance(part, tuple):
         if not 2 <= len(part) <= 4:
-            raise TypeError(
-                "a part must be (filename, content), with content_type and headers behind if need be"
-            )
+            raise TypeError("a part must be (filename, content), with content_type and headers behind if need be")
         filename, content, content_type, headers = (*part, None, None)[:4]
         part = MultipartFile(content, filename=filename or "", content_type=content_type, headers=headers)
     elif not isinstance(part, MultipartFile):
@@ -262,9 +256,7 @@ def _file_part(name: str, part: Any, chunk_size: int) -> tuple[bytes, bytes | So
         if isinstance(content, Source):
             content.length = part.size
         elif len(content) != part.size:
-            raise LocalProtocolError(
-                f"part {name!r} was said to have {part.size} bytes, but has {len(content)}"
-            )
+            raise LocalProtocolError(f"part {name!r} was said to have {part.size} bytes, but has {len(content)}")
     filename = _filename_of(part.content, name) if part.filename is None else part.filename
     content_type = part.content_type
     if content_type is None and (filename or not isinstance(part.content, str)):

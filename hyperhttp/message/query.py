@@ -24,16 +24,12 @@ __all__ = [
 ]
 
 _Value: TypeAlias = str | bytes | int | float | None  # bool is an int
-ParamTypes: TypeAlias = (
-    "Mapping[str, Any] | Iterable[tuple[str, _Value | list[_Value] | tuple[_Value, ...]]] | str"
-)
+ParamTypes: TypeAlias = "Mapping[str, Any] | Iterable[tuple[str, _Value | list[_Value] | tuple[_Value, ...]]] | str"
 """What ``params=`` accepts: a mapping, pairs, or a query string."""
 
 _ESCAPES: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+").sub
 _NOT_FORM: Final = re.compile(r"[^A-Za-z0-9._~ -]+").sub
-_SECRET: Final = re.compile(
-    r"token|secret|passw|signature|api[-_]?key|credential|^sig$", re.IGNORECASE
-).search
+_SECRET: Final = re.compile(r"token|secret|passw|signature|api[-_]?key|credential|^sig$", re.IGNORECASE).search
 
 
 def percent_encode(text: str) -> str:

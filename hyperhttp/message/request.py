@@ -72,17 +72,11 @@ class Request:
     ) -> None:
         self.method = method
         self._url = (
-            URL(url, params=params)
-            if params is not None
-            else URL.parse_cached(url)
-            if type(url) is str
-            else URL(url)
+            URL(url, params=params) if params is not None else URL.parse_cached(url) if type(url) is str else URL(url)
         )
         self._headers = Headers(headers)
         if content is not None or data is not None or json is not None or files is not None:
-            self._set_content(
-                encode_content(content=content, data=data, json=json, files=files, json_codec=json_codec)
-            )
+            self._set_content(encode_content(content=content, data=data, json=json, files=files, json_codec=json_codec))
         elif method in EXPECTING_CONTENT:
             self._headers.setdefault("Content-Length", "0")
         if cookies:

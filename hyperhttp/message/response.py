@@ -15,7 +15,8 @@ from hyperhttp.message.content import default_json_codec
 from hyperhttp.message.cookies import Cookies
 from hyperhttp.message.headers import Headers
 from hyperhttp.message.links import parse_links
-from hyperhttp.message.text import LineSplitter, TextDecoder, charset_of, decode_text
+from hyperhttp.message.pieces import Bytes, Lines, Text, drive_ready
+from hyperhttp.message.text import charset_of, decode_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from hyperhttp.message.coding import ContentCoding
     from hyperhttp.message.headers import HeaderTypes
+    from hyperhttp.message.pieces import Pieces
     from hyperhttp.message.request import Request
     from hyperhttp.message.url import URL
 
@@ -81,7 +83,7 @@ class ReadOptions:
 
 _PLAIN = ReadOptions({}, None, None)
 
-P = TypeVar("P", bound="_Pieces")
+P = TypeVar("P", bound="Pieces")
 
 
 class Response:
@@ -136,7 +138,7 @@ class Response:
         self._request = request
         self._content = content.encode() if isinstance(content, str) else bytes(content or b"")
 
-    # -- what it says -----------------------------------------------------------------------------------------------------
+    # -- what it says ------------------------------------------------------------------------------------------------
 
     @property
     def request(self) -> Request:
@@ -201,11 +203,30 @@ class Response:
             return self._stream.received
         return len(self._encoded) if self._encoded is not None else self._size
 
-    is_informational = property(lambda self: self.status_code < 200, doc="1xx.")
-    is_success = property(lambda self: 200 <= self.status_code < 300, doc="2xx.")
-    is_client_error = property(lambda self: 400 <= self.status_code < 500, doc="4xx.")
-    is_server_error = property(lambda self: 500 <= self.status_code < 600, doc="5xx.")
-    is_error = property(lambda self: 400 <= self.status_code < 600, doc="4xx or 5xx.")
+    @property
+    def is_informational(self) -> bool:
+        """1xx: another response follows."""
+        return self.status_code < 200
+
+    @property
+    def is_success(self) -> bool:
+        """2xx."""
+        return 200 <= self.status_code < 300
+
+    @property
+    def is_client_error(self) -> bool:
+        """4xx."""
+        return 400 <= self.status_code < 500
+
+    @property
+    def is_server_error(self) -> bool:
+        """5xx."""
+        return 500 <= self.status_code < 600
+
+    @property
+    def is_error(self) -> bool:
+        """4xx or 5xx."""
+        return 400 <= self.status_code < 600
 
     @property
     def is_redirect(self) -> bool:
@@ -220,15 +241,13 @@ class Response:
         """
         if not self.is_error:
             return self
-        where = (
-            f" for {self._request.method} {self._request.url.redacted}" if self._request is not None else ""
-        )
+        where = f" for {self._request.method} {self._request.url.redacted}" if self._request is not None else ""
         said = f"{self.status_code} {self.reason}".rstrip()
         shown = f": {self._content[:200]!r}" if self._content else ""
         msg = f"the server answered {said}{where}{shown}"
         raise HTTPStatusError(msg, request=self._request, response=self)
 
-    # -- content in hand ----------------------------------------------------------------------------------------------------
+    # -- content in hand ---------------------------------------------------------------------------------------------
 
     @property
     def content(self) -> bytes:
@@ -274,7 +293,7 @@ class Response:
         load = self._options.json or default_json_codec().loads
         return load(self._content)
 
-    # -- reading, asyncio ---------------------------------------------------------------------------------------------------
+    # -- reading, asyncio --------------------------------------------------------------------------------------------
 
     async def aread(self) -> bytes:
         """Read the rest of the content and keep it.
@@ -305,19 +324,19 @@ class Response:
 
     def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
         """The decoded content piece by piece; `chunk_size` bytes each, or as they come."""
-        return self._async_pieces("aiter_bytes()", _Bytes(self, chunk_size))
+        return self._async_pieces("aiter_bytes()", Bytes(self, chunk_size))
 
     def aiter_raw(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
         """The content as it was sent, before decoding."""
-        return self._async_pieces("aiter_raw()", _Bytes(self, chunk_size, raw=True))
+        return self._async_pieces("aiter_raw()", Bytes(self, chunk_size, raw=True))
 
     def aiter_text(self, chunk_size: int | None = None) -> AsyncIterator[str]:
         """The content as text, piece by piece."""
-        return self._async_pieces("aiter_text()", _Text(self, chunk_size))
+        return self._async_pieces("aiter_text()", Text(self, chunk_size))
 
     def aiter_lines(self) -> AsyncIterator[str]:
         """The content line by line, without line ends."""
-        return self._async_pieces("aiter_lines()", _Lines(self))
+        return self._async_pieces("aiter_lines()", Lines(self))
 
     async def aclose(self) -> None:
         """Give up what has not been read; the connection is free again."""
@@ -331,7 +350,7 @@ class Response:
     ) -> None:
         self._give_up()
 
-    # -- reading, blocking ----------------------------------------------------------------------------------------------------
+    # -- reading, blocking -------------------------------------------------------------------------------------------
 
     def read(self) -> bytes:
         """Read the rest of the content and keep it; see `aread`."""
@@ -344,19 +363,19 @@ class Response:
 
     def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
         """The decoded content piece by piece; `chunk_size` bytes each, or as they come."""
-        return self._sync_pieces("iter_bytes()", _Bytes(self, chunk_size))
+        return self._sync_pieces("iter_bytes()", Bytes(self, chunk_size))
 
     def iter_raw(self, chunk_size: int | None = None) -> Iterator[bytes]:
         """The content as it was sent, before decoding."""
-        return self._sync_pieces("iter_raw()", _Bytes(self, chunk_size, raw=True))
+        return self._sync_pieces("iter_raw()", Bytes(self, chunk_size, raw=True))
 
     def iter_text(self, chunk_size: int | None = None) -> Iterator[str]:
         """The content as text, piece by piece."""
-        return self._sync_pieces("iter_text()", _Text(self, chunk_size))
+        return self._sync_pieces("iter_text()", Text(self, chunk_size))
 
     def iter_lines(self) -> Iterator[str]:
         """The content line by line, without line ends."""
-        return self._sync_pieces("iter_lines()", _Lines(self))
+        return self._sync_pieces("iter_lines()", Lines(self))
 
     def close(self) -> None:
         """Give up what has not been read; the connection is free again."""
@@ -372,7 +391,7 @@ class Response:
     ) -> None:
         self.close()
 
-    # -- how it is read -----------------------------------------------------------------------------------------------------
+    # -- how it is read ----------------------------------------------------------------------------------------------
 
     async def _load(self) -> None:
         """Read and decode everything into `_content`."""
@@ -400,10 +419,11 @@ class Response:
                 msg = f"the content has more than the {options.max_size} bytes allowed by max_response_size"
                 raise DecodingError(msg, request=self._request, limit=options.max_size)
             return encoded
-        chain = self._chain()
+        chain = self.new_chain()
         return encoded if chain is None else decode_all(chain, encoded, options.max_size)
 
-    def _chain(self) -> CodingChain | None:
+    def new_chain(self) -> CodingChain | None:
+        """What decodes the content; None where nothing is to be decoded."""
         if not self._coded:
             return None
         options = self._options
@@ -411,7 +431,7 @@ class Response:
             self.headers.get_list("content-encoding"), options.codings, max_ratio=options.max_ratio
         )
 
-    async def _next_piece(self) -> bytes:
+    async def next_piece(self) -> bytes:
         """The next encoded bytes; empty at the end."""
         encoded, self._encoded = self._encoded, None
         if encoded is not None:
@@ -419,10 +439,12 @@ class Response:
             return encoded
         return await self._stream.receive() if self._stream is not None else b""
 
-    def _start_iteration(self) -> None:
+    def start_iteration(self) -> bytes | None:
+        """Begin to iterate: the content where it has been read, None where it comes piece by piece."""
         if self._content is None and (self._closed or self._consumed):
             self._refuse()
         self._consumed = True
+        return self._content
 
     def _give_up(self) -> None:
         self._closed = True
@@ -439,7 +461,7 @@ class Response:
         if self._options.drive is None:
             if self._content is None:
                 self._wrong_face(name, f"a{name}")
-            pieces.drive = _drive_ready
+            pieces.drive = drive_ready
         else:
             pieces.drive = self._options.drive
         return pieces
@@ -474,156 +496,3 @@ class Response:
         state.pop("_options", None)
         state.update(_headers=self.headers, _fields=())
         return state
-
-
-def _drive_ready(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine over content that is in hand: it cannot wait."""
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        return stop.value
-    coroutine.close()
-    msg = "the content is still on its way"
-    raise RuntimeError(msg)
-
-
-class _Pieces:
-    """An iterator over content, asynchronous and blocking in one."""
-
-    drive: Callable[[Coroutine[Any, Any, Any]], Any] = staticmethod(_drive_ready)
-
-    def __init__(self, response: Response) -> None:
-        self._response = response
-        self._started = False
-
-    def __aiter__(self) -> Self:
-        return self
-
-    def __iter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Any:
-        piece = await self._advance()
-        if piece is None:
-            raise StopAsyncIteration
-        return piece
-
-    def __next__(self) -> Any:
-        piece = self.drive(self._advance())
-        if piece is None:
-            raise StopIteration
-        return piece
-
-    async def _advance(self) -> Any:
-        """The next piece; None at the end."""
-        raise NotImplementedError
-
-
-class _Bytes(_Pieces):
-    """Bytes, decoded or raw, as they come or in pieces of one size."""
-
-    def __init__(self, response: Response, size: int | None, *, raw: bool = False) -> None:
-        super().__init__(response)
-        if size is not None and size < 1:
-            msg = f"chunk_size must be at least 1, not {size}"
-            raise ValueError(msg)
-        self._size = size
-        self._raw = raw
-        self._held = bytearray()
-        self._chain: CodingChain | None = None
-        self._pieces: Iterator[bytes] = iter(())
-        self._ended = False
-
-    async def _advance(self) -> bytes | None:
-        if self._size is None:
-            return await self._next() or None
-        held = self._held
-        while len(held) < self._size and (piece := await self._next()):
-            held += piece
-        result = bytes(held[: self._size])
-        del held[: self._size]
-        return result or None
-
-    async def _next(self) -> bytes:
-        """The next decoded bytes; empty at the end only."""
-        if not self._started:
-            self._start()
-        while True:
-            piece = next(self._pieces, b"")
-            if piece or self._ended:
-                return piece
-            encoded = await self._response._next_piece()
-            if encoded:
-                if self._chain is None:
-                    return encoded
-                self._pieces = self._chain.decode(encoded)
-            else:
-                self._ended = True
-                if self._chain is not None:
-                    self._chain.finish()
-
-    def _start(self) -> None:
-        self._started = True
-        response = self._response
-        content = response._content
-        response._start_iteration()
-        if content is not None:
-            self._pieces = iter((content,) if content else ())
-            self._ended = True
-        elif not self._raw:
-            self._chain = response._chain()
-
-
-class _Text(_Pieces):
-    """Text in pieces."""
-
-    def __init__(self, response: Response, size: int | None) -> None:
-        super().__init__(response)
-        if size is not None and size < 1:
-            msg = f"chunk_size must be at least 1, not {size}"
-            raise ValueError(msg)
-        self._size = size
-        self._bytes = _Bytes(response, None)
-        self._decoder: TextDecoder | None = None
-        self._held = ""
-        self._ended = False
-
-    async def _advance(self) -> str | None:
-        size = self._size
-        while not self._ended and len(self._held) < (size or 1):
-            self._held += await self._next()
-        if not self._held:
-            return None
-        size = size or len(self._held)
-        piece, self._held = self._held[:size], self._held[size:]
-        return piece
-
-    async def _next(self) -> str:
-        if self._decoder is None:
-            self._decoder = TextDecoder(self._response.encoding)
-        data = await self._bytes._next()
-        if data:
-            return self._decoder.decode(data)
-        self._ended = True
-        return self._decoder.finish()
-
-
-class _Lines(_Pieces):
-    """Text in lines."""
-
-    def __init__(self, response: Response) -> None:
-        super().__init__(response)
-        self._text = _Text(response, None)
-        self._splitter = LineSplitter()
-        self._lines: list[str] = []
-        self._ended = False
-
-    async def _advance(self) -> str | None:
-        while not self._lines and not self._ended:
-            text = await self._text._advance()
-            if text is None:
-                self._ended = True
-                self._lines = self._splitter.finish()[::-1]
-            else:
-                self._lines = self._splitter.split(text)[::-1]
-        return self._lines.pop() if self._lines else None

@@ -61,9 +61,7 @@ _SECURE_SCHEMES: Final = frozenset({"https", "wss"})
 _LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 # Without the list, these below a country's domain are taken for public, as they are in most countries.
-_COMMON_SUFFIXES: Final = frozenset(
-    {"ac", "co", "com", "edu", "go", "gob", "gov", "mil", "ne", "net", "or", "org"}
-)
+_COMMON_SUFFIXES: Final = frozenset({"ac", "co", "com", "edu", "go", "gob", "gov", "mil", "ne", "net", "or", "org"})
 
 next_number: Final = itertools.count(1).__next__
 """Orders making and use of cookies; unlike time it never stands still."""
@@ -141,9 +139,7 @@ def make_pair(name: str, value: str) -> str:
     if not all(isinstance(text, str) for text in (name, value)):
         raise TypeError(f"name and value of a cookie must be str: {name!r} is given {type(value).__name__}")
     if not name or name != name.strip() or _NOT_IN_NAME(name):
-        raise LocalProtocolError(
-            f"invalid cookie name {name[:80]!r}: it has blanks around it, controls, = or ;"
-        )
+        raise LocalProtocolError(f"invalid cookie name {name[:80]!r}: it has blanks around it, controls, = or ;")
     if _NOT_IN_VALUE(value):
         raise LocalProtocolError(f"the value of cookie {name!r} has a control character or a ;")
     pair = f"{wire_of(name)}={wire_of(value)}"
@@ -160,9 +156,7 @@ def check_path(path: str) -> None:
         LocalProtocolError: it is that.
     """
     if not path.startswith("/") or _NOT_IN_VALUE(path):
-        raise LocalProtocolError(
-            f"invalid cookie path {path[:80]!r}: it must begin with / and have no ; or controls"
-        )
+        raise LocalProtocolError(f"invalid cookie path {path[:80]!r}: it must begin with / and have no ; or controls")
 
 
 def restore_cookie(
@@ -290,9 +284,7 @@ def parse_cookie_date(text: str) -> float | None:
         return None
     try:
         hour, minute, second = found["time"]
-        moment = datetime(
-            found["year"][0], found["month"][0], found["day"][0], hour, minute, second, tzinfo=UTC
-        )
+        moment = datetime(found["year"][0], found["month"][0], found["day"][0], hour, minute, second, tzinfo=UTC)
         return moment.timestamp()
     except ValueError:
         return None
@@ -384,9 +376,7 @@ def _unicode_labels(domain: str) -> bytes:
         return domain.encode()
     # The codec takes quadratic time, so only what can be a label gets there (RFC 1035, Section 2.3.4).
     labels = [
-        label[4:].encode().decode("punycode", "replace")
-        if label.startswith("xn--") and len(label) <= 63
-        else label
+        label[4:].encode().decode("punycode", "replace") if label.startswith("xn--") and len(label) <= 63 else label
         for label in domain.split(".")
     ]
     return ".".join(labels).encode("utf-8", "replace")

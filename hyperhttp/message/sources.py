@@ -39,9 +39,7 @@ CHUNK_SIZE: Final = 1024 * 1024
 
 # Their end is found by decompressing everything, and their fileno() is that of the compressed file.
 _COMPRESSED: Final = frozenset({"gzip", "bz2", "lzma", "zipfile"})
-_CONSUMED: Final = (
-    "the request content was produced already and cannot be produced again: give bytes or a path"
-)
+_CONSUMED: Final = "the request content was produced already and cannot be produced again: give bytes or a path"
 
 
 class Source:
@@ -57,9 +55,7 @@ class Source:
 
     __slots__ = ("_ended", "_given", "length", "needs_async", "replayable", "started")
 
-    def __init__(
-        self, length: int | None = None, *, replayable: bool = False, needs_async: bool = False
-    ) -> None:
+    def __init__(self, length: int | None = None, *, replayable: bool = False, needs_async: bool = False) -> None:
         self.length = length
         self.replayable = replayable
         self.needs_async = needs_async

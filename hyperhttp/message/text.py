@@ -260,9 +260,7 @@ class LineSplitter:
         """Measure the lines of `text`, which are together longer than one line may be."""
         first, *others = re.split("[\r\n]", text)
         if max(self._length + len(first), *map(len, others), 0) > (self._max_length or 0):
-            message = (
-                f"a line has more than the {self._max_length} characters allowed; read text or bytes instead"
-            )
+            message = f"a line has more than the {self._max_length} characters allowed; read text or bytes instead"
             raise DecodingError(message, limit=self._max_length)
 
 

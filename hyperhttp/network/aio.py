@@ -18,7 +18,6 @@ from hyperhttp.network.addresses import Race
 from hyperhttp.network.aio_channel import AioChannel
 from hyperhttp.network.aio_watch import AioWatch, Guard
 from hyperhttp.network.base import NEVER
-from hyperhttp.network.tls import tls_error
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -64,7 +63,7 @@ class AioNetwork:
     async def connect_unix(self, path: str, *, tls: SSLContext | None, server_name: str | None) -> Channel:
         """Open a channel to a Unix socket."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.setblocking(False)  # noqa: FBT003
+        sock.setblocking(False)
         try:
             await self.loop.sock_connect(sock, path)
             return await self._wrap(sock, path, tls, server_name, path)
@@ -104,7 +103,7 @@ class AioNetwork:
     async def _open(self, address: Address, local: str | None) -> tuple[socket.socket, str]:
         sock = socket.socket(address.family, socket.SOCK_STREAM)
         try:
-            sock.setblocking(False)  # noqa: FBT003
+            sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if local is not None:
                 sock.bind((local, 0))
@@ -130,21 +129,13 @@ class AioNetwork:
                 moment = race.next_start
                 timeout = None if moment is None else max(0.0, moment - time.monotonic())
                 done, _ = await asyncio.wait(running, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    index = running.pop(task)
-                    error = task.exception()
-                    if error is None:
-                        return task.result()
-                    if not isinstance(error, OSError):
-                        raise error
-                    errors.append(error)
-                    race.failed(index, time.monotonic())
+                winner = _winner(done, running, race, errors)
+                if winner is not None:
+                    return winner
         finally:
             _give_up(running)
 
-    async def within(
-        self, deadline: float, work: Coroutine[Any, Any, T], expired: Callable[[], Exception]
-    ) -> T:
+    async def within(self, deadline: float, work: Coroutine[Any, Any, T], expired: Callable[[], Exception]) -> T:
         """Run `work` until it ends or the deadline passes."""
         if deadline == NEVER:
             return await work
@@ -241,6 +232,25 @@ class AioNetwork:
 
 async def _run(factory: Callable[[], Awaitable[T]]) -> T:
     return await factory()
+
+
+def _winner(
+    done: Iterable[asyncio.Task[tuple[socket.socket, str]]],
+    running: dict[asyncio.Task[tuple[socket.socket, str]], int],
+    race: Race,
+    errors: list[OSError],
+) -> tuple[socket.socket, str] | None:
+    """The first of the attempts that ended with a connection; the failed ones let the next address start."""
+    for task in done:
+        index = running.pop(task)
+        error = task.exception()
+        if error is None:
+            return task.result()
+        if not isinstance(error, OSError):
+            raise error
+        errors.append(error)
+        race.failed(index, time.monotonic())
+    return None
 
 
 def _give_up(running: Iterable[asyncio.Task[tuple[socket.socket, str]]]) -> None:

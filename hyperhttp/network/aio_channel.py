@@ -69,7 +69,7 @@ class AioChannel(asyncio.Protocol):
         self.new_wait: Callable[[], Wait] = network.loop.create_future
         self.soon: Callable[[Callable[[], None]], object] = network.loop.call_soon
 
-    # -- what asyncio calls -------------------------------------------------------------------------------------------
+    # -- what asyncio calls ------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The transport is ready."""
@@ -114,7 +114,7 @@ class AioChannel(asyncio.Protocol):
             while data := self._sock.recv(65536):
                 self._receiver.receive_data(data)
 
-    # -- what the core calls ------------------------------------------------------------------------------------------
+    # -- what the core calls -----------------------------------------------------------------------------------------
 
     @property
     def is_connected(self) -> bool:
@@ -127,7 +127,7 @@ class AioChannel(asyncio.Protocol):
         """One loop, one thread: a channel is shared as it is."""
         return self
 
-    def new_shared_wait(self, patient: Patient) -> Wait:  # noqa: ARG002 - the watch knows who waits
+    def new_shared_wait(self, patient: Patient) -> Wait:
         """A future like any other."""
         return self.new_wait()
 
@@ -202,8 +202,10 @@ class AioChannel(asyncio.Protocol):
             lost = getattr(transport, "_call_connection_lost", None)
             if inner is None and lost is not None:
                 self._receiver = None
-                with contextlib.suppress(Exception):
+                try:
                     lost(None)
+                except Exception:  # noqa: BLE001, S110 - the interpreter may be half gone, and nobody can be told
+                    pass
             elif hasattr(transport, "_closed"):
                 transport._closed = True
             transport = inner
@@ -253,10 +255,9 @@ class AioChannel(asyncio.Protocol):
             await asyncio.wait((task, future), return_when=asyncio.FIRST_COMPLETED)
         finally:
             if not task.done():
+                task.add_done_callback(_retrieve)
                 task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
-        if not task.cancelled():
+        if task.done():
             task.result()
 
     def _is_tls(self) -> bool:
@@ -268,9 +269,7 @@ class _Filler(asyncio.BufferedProtocol):
 
     __slots__ = ("_channel", "_receiver", "_transport", "_view", "pause_writing", "resume_writing")
 
-    def __init__(
-        self, channel: AioChannel, transport: asyncio.Transport, receiver: Receiver, view: memoryview
-    ) -> None:
+    def __init__(self, channel: AioChannel, transport: asyncio.Transport, receiver: Receiver, view: memoryview) -> None:
         self._channel = channel
         self._transport = transport
         self._receiver = receiver
@@ -278,7 +277,7 @@ class _Filler(asyncio.BufferedProtocol):
         self.pause_writing = channel.pause_writing  # type: ignore[method-assign]
         self.resume_writing = channel.resume_writing  # type: ignore[method-assign]
 
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - what is missing is what is wanted
+    def get_buffer(self, sizehint: int) -> memoryview:
         return self._view
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -296,6 +295,12 @@ class _Filler(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._view = _NOTHING
         self._channel.connection_lost(exc)
+
+
+def _retrieve(task: asyncio.Task[None]) -> None:
+    """What a cancelled task ends with is of no interest."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _ignore(_data: bytes) -> None:

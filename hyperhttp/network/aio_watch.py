@@ -66,6 +66,7 @@ class Guard:
         self._expire = expire
 
     def check(self, now: float) -> float:
+        """Fail the wait once its time has passed."""
         if self._future.done():
             return NEVER
         if now < self._deadline:
@@ -74,8 +75,10 @@ class Guard:
         return NEVER
 
     def abort(self, error: Exception | None = None) -> None:
+        """The client is closing."""
         if not self._future.done():
             self._future.set_exception(error or self._expire())
 
     def done(self, _: asyncio.Future[Any]) -> None:
+        """The wait is over: nothing to guard any more."""
         self._watch.busy.discard(self)

@@ -226,9 +226,7 @@ class Network(Protocol):
     async def connect_unix(self, path: str, *, tls: SSLContext | None, server_name: str | None) -> Channel:
         """Open a channel to a Unix socket."""
 
-    async def within(
-        self, deadline: float, work: Coroutine[Any, Any, T], expired: Callable[[], Exception]
-    ) -> T:
+    async def within(self, deadline: float, work: Coroutine[Any, Any, T], expired: Callable[[], Exception]) -> T:
         """Run `work` until it ends, or until the deadline where there is a loop to notice it."""
 
     async def sleep(self, seconds: float) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import select
 import socket
-import ssl
 import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,6 +21,7 @@ from hyperhttp.network.sharing import SharedChannel
 from hyperhttp.network.tls import tls_error
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
     from contextlib import AbstractContextManager
     from ssl import SSLContext
@@ -194,26 +194,18 @@ class BlockingNetwork:
         attempts: dict[int, tuple[socket.socket, int]] = {}
         errors: list[OSError] = []
         race.start(time.monotonic())
-        winner: socket.socket | None = None
         try:
             while True:
                 for index in race.due(time.monotonic()):
                     _start_attempt(addresses[index], index, local, attempts, race, errors)
                 if not attempts and race.next_start is None:
                     raise _refused(name, addresses, errors)
-                for fd in self._connected(attempts, race):
-                    sock, index = attempts.pop(fd)
-                    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-                    if code == 0:
-                        winner = sock
-                        return sock, addresses[index].host
-                    sock.close()
-                    errors.append(_os_error(code))
-                    race.failed(index, time.monotonic())
+                winner = _winner(self._connected(attempts, race), attempts, race, errors)
+                if winner is not None:
+                    return winner[0], addresses[winner[1]].host
         finally:
             for sock, _ in attempts.values():
-                if sock is not winner:
-                    sock.close()
+                sock.close()
 
     def _connected(self, attempts: dict[int, tuple[socket.socket, int]], race: Race) -> list[int]:
         """Descriptors of attempts that ended, by the next start or the deadline."""
@@ -223,16 +215,12 @@ class BlockingNetwork:
         now = time.monotonic()
         left = self._left()
         start = race.next_start
-        waits = [
-            wait for wait in (left, None if start is None else max(start - now, 0.0)) if wait is not None
-        ]
+        waits = [wait for wait in (left, None if start is None else max(start - now, 0.0)) if wait is not None]
         ready = [fd for fd, _ in poll.poll(min(waits) * 1000 if waits else None)]
         self._left()  # raises once the deadline has passed
         return ready
 
-    async def within(
-        self, deadline: float, work: Coroutine[Any, Any, T], expired: Callable[[], Exception]
-    ) -> T:
+    async def within(self, deadline: float, work: Coroutine[Any, Any, T], expired: Callable[[], Exception]) -> T:
         """Run `work`; what it opens finds the deadline in this thread."""
         self._deadlines.at = deadline
         try:
@@ -266,7 +254,7 @@ class BlockingNetwork:
         """Call it."""
         return function(*arguments)
 
-    async def share(self, key: Any, factory: Callable[[], Awaitable[T]]) -> T:  # noqa: ARG002 - threads do not share runs
+    async def share(self, key: Any, factory: Callable[[], Awaitable[T]]) -> T:
         """Run it: two threads that look up the same name at once do so twice."""
         return await factory()
 
@@ -287,6 +275,21 @@ class BlockingNetwork:
         for channel in tuple(self.channels):
             channel.detach()
         self.channels.clear()
+
+
+def _winner(
+    ready: list[int], attempts: dict[int, tuple[socket.socket, int]], race: Race, errors: list[OSError]
+) -> tuple[socket.socket, int] | None:
+    """The first of the attempts that ended with a connection; the failed ones let the next address start."""
+    for fd in ready:
+        sock, index = attempts.pop(fd)
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code == 0:
+            return sock, index
+        sock.close()
+        errors.append(_os_error(code))
+        race.failed(index, time.monotonic())
+    return None
 
 
 def _new_socket(address: Address, local: str | None) -> socket.socket:
@@ -315,7 +318,7 @@ def _start_attempt(
         errors.append(error)
         race.failed(index, time.monotonic())
         return
-    sock.setblocking(False)  # noqa: FBT003
+    sock.setblocking(False)
     attempts[sock.fileno()] = (sock, index)
     try:
         sock.connect(address.sockaddr)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from hyperhttp.network.base import Patient, Receiver, Wait
 
-__all__ = ["BlockingChannel", "BlockingWait"]
+__all__ = ["BlockingChannel", "BlockingHome", "BlockingWait"]
 
 _CHUNK: Final = 65_536
 #: Kernel timeouts exist where struct timeval is two native longs; elsewhere Python's own are used.
@@ -145,13 +145,13 @@ class BlockingChannel:
         """A wait on this channel."""
         return BlockingWait(self)
 
-    # -- reading --------------------------------------------------------------------------------------------------------
+    # -- reading -----------------------------------------------------------------------------------------------------
 
     def pump(self, wait: BlockingWait) -> None:
         """Read and feed the receiver until `wait` is set."""
         receiver = self._receiver
         if receiver is None:
-            raise ReadError("the connection is not in use")  # noqa: EM101, TRY003
+            raise ReadError("the connection is not in use")
         while not wait._done:
             timeout = receiver.remaining()
             if timeout != self._timeout:
@@ -212,7 +212,7 @@ class BlockingChannel:
         value = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
 
-    def is_alive(self, idle: float) -> bool:  # noqa: ARG002 - nobody reads between two requests
+    def is_alive(self, idle: float) -> bool:
         """Whether nothing has come on an idle connection: neither its end nor bytes that belong to no request."""
         if self.closed:
             return False
@@ -243,7 +243,7 @@ class BlockingChannel:
             self._poll.register(self._sock, select.POLLIN)
         return bool(self._poll.poll(timeout * 1000))
 
-    # -- writing --------------------------------------------------------------------------------------------------------
+    # -- writing -----------------------------------------------------------------------------------------------------
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send all of `data`; an answer that comes meanwhile is heard."""
@@ -306,9 +306,7 @@ class BlockingChannel:
             receiver.check(time.monotonic() + 0.001)
             if receiver.has_answer():
                 return True
-        raise WriteTimeout(
-            f"{self.peer} took no bytes for {limit:g} s", host=self.peer, phase="write", limit=limit
-        )
+        raise WriteTimeout(f"{self.peer} took no bytes for {limit:g} s", host=self.peer, phase="write", limit=limit)
 
     def _write_failed(self, error: OSError) -> None:
         """A server that refuses an upload answers and closes; our failed write must not hide its answer."""
@@ -325,9 +323,7 @@ class BlockingChannel:
         if receiver is not None:
             receiver.connection_lost(error)
         else:
-            raise WriteError(
-                f"the connection to {self.peer} broke: {error}", host=self.peer, phase="write"
-            ) from error
+            raise WriteError(f"the connection to {self.peer} broke: {error}", host=self.peer, phase="write") from error
 
     def listen(self) -> None:
         """Hear what has come, without waiting: an answer to what is still being sent."""
@@ -343,7 +339,7 @@ class BlockingChannel:
                 with contextlib.suppress(OSError):
                     self._sock.settimeout(None)
 
-    # -- the rest of the interface ----------------------------------------------------------------------------------------
+    # -- the rest of the interface -----------------------------------------------------------------------------------
 
     def pause_reading(self) -> None:
         """Nobody reads unless somebody waits: there is nothing to pause."""
@@ -381,7 +377,7 @@ class BlockingChannel:
         self.alpn = sock.selected_alpn_protocol()
         self._network.channels.add(self)
 
-    async def send_while(self, sending: Coroutine[Any, Any, None], until: Wait) -> None:  # noqa: ARG002 - checked while sending
+    async def send_while(self, sending: Coroutine[Any, Any, None], until: Wait) -> None:
         """Run `sending` to its end, which it finds early where an answer comes."""
         await sending
 

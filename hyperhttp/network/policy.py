@@ -86,9 +86,7 @@ class AddressPolicy:
         object.__setattr__(self, "_public", public)
 
     @classmethod
-    def public_only(
-        cls, *, allow: Iterable[object] | str = (), deny: Iterable[object] | str = ()
-    ) -> AddressPolicy:
+    def public_only(cls, *, allow: Iterable[object] | str = (), deny: Iterable[object] | str = ()) -> AddressPolicy:
         """Only addresses of the public Internet, and those of ``allow``.
 
         Refuses loopback, private, link-local, carrier-grade NAT, cloud metadata, multicast, unspecified,
@@ -191,9 +189,9 @@ def _not_allowed(judged: list[tuple[Address | str, str]], host: str | None) -> A
     first = judged[0][0]
     port = None if isinstance(first, str) else first.port or None
     names = [address if isinstance(address, str) else address.host for address, _ in judged]
-    refused = ", ".join(
-        f"{name} ({reason})" for name, (_, reason) in zip(names[:4], judged, strict=False)
-    ) + (", ..." if len(names) > 4 else "")
+    refused = ", ".join(f"{name} ({reason})" for name, (_, reason) in zip(names[:4], judged, strict=False)) + (
+        ", ..." if len(names) > 4 else ""
+    )
     whose = "" if host is None or host == names[0] else f", the address of {peer_name(host, port)}"
     message = f"the address policy does not allow a connection to {refused}{whose}"
     return AddressNotAllowed(message, host=host or names[0], port=port, phase="connect")

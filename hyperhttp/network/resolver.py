@@ -38,9 +38,7 @@ DEFAULT_MAX_ENTRIES: Final = 1024
 
 _MAX_NAME: Final = 253  # octets of a name in text form, without the trailing dot (RFC 1035 2.3.4)
 _TEMPORARY: Final = frozenset(
-    getattr(socket, name)
-    for name in ("EAI_AGAIN", "EAI_FAIL", "EAI_MEMORY", "EAI_SYSTEM")
-    if hasattr(socket, name)
+    getattr(socket, name) for name in ("EAI_AGAIN", "EAI_FAIL", "EAI_MEMORY", "EAI_SYSTEM") if hasattr(socket, name)
 )
 
 
@@ -218,9 +216,7 @@ def _lookup(host: str, port: int) -> tuple[Address, ...]:
         found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     except OSError as exc:
         raise _failed(host, port, exc) from exc
-    addresses = tuple(
-        _from_system(family, sockaddr) for family, _, _, _, sockaddr in found if _usable(family)
-    )
+    addresses = tuple(_from_system(family, sockaddr) for family, _, _, _, sockaddr in found if _usable(family))
     if not addresses:
         raise _no_address(host, port)
     return tuple(dict.fromkeys(addresses))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import select
-import socket
 import ssl
 import threading
 import time
@@ -19,6 +18,7 @@ from hyperhttp.exceptions import ReadError
 from hyperhttp.network.blocking_channel import BlockingChannel
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Generator
 
     from hyperhttp.network.base import Patient
@@ -142,10 +142,7 @@ class SharedChannel(BlockingChannel):
                 remaining = wait.patient.remaining()
                 ready = poll.poll(None if remaining is None else remaining * 1000)
                 with self.guard:
-                    if ready:
-                        self._receive()
-                    else:
-                        wait.patient.check(time.monotonic() + 0.001)
+                    self._receive() if ready else wait.patient.check(time.monotonic() + 0.001)
         except (OSError, ValueError) as error:
             with self.guard:
                 self._broke(error)
@@ -153,10 +150,9 @@ class SharedChannel(BlockingChannel):
                 wait.set_exception(ReadError(f"the connection to {self.peer} was closed"))
         finally:
             self._reading.release()
-            for other in tuple(self._waiting):
-                if other is not wait and not other.is_done:
-                    other.ring()
-                    break
+            following = next((other for other in tuple(self._waiting) if other is not wait and not other.is_done), None)
+            if following is not None:
+                following.ring()
 
     def _receive(self) -> None:
         """Take all that has come, so that nothing is left inside TLS when the next poll begins."""
@@ -228,7 +224,7 @@ class SharedChannel(BlockingChannel):
             if self._receiver is not None:
                 self._receiver.write_resumed()
 
-    def is_alive(self, idle: float) -> bool:  # noqa: ARG002 - what came meanwhile is read now
+    def is_alive(self, idle: float) -> bool:
         """Still open, after what has come on an idle connection was heard: settings, pings, a goodbye."""
         if not self.guard.acquire(blocking=False):
             return not self.closed  # somebody is reading right now

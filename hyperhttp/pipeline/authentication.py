@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from hyperhttp.message.content import Content
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Generator
 
+    from hyperhttp.message.request import Request
     from hyperhttp.message.response import Response
     from hyperhttp.pipeline.call import Call
 
@@ -33,20 +34,28 @@ async def authenticate(call: Call, send: Callable[[Call], Awaitable[Response]]) 
             call.route = call.find_route(call.request.url)  # a flow may ask another origin, for a token
             call.head = None
             response = await send(call)
-            try:
-                if auth.requires_response_body:
-                    await response._load()
-                following = flow.send(response)
-                await _drain(response)
-            except StopIteration:
+            following = await _next_request(flow, response, read=auth.requires_response_body)
+            if following is None:
                 return response
-            except BaseException:
-                response._give_up()
-                raise
             call.request = following
             call.now = call.pool.network.now()
     finally:
         flow.close()
+
+
+async def _next_request(flow: Generator[Request, Response, None], response: Response, *, read: bool) -> Request | None:
+    """What the flow wants to send after `response`; None when it is content with it."""
+    try:
+        if read:
+            await response._load()
+        following = flow.send(response)
+        await _drain(response)
+    except StopIteration:
+        return None
+    except BaseException:
+        response._give_up()
+        raise
+    return following
 
 
 async def _load_content(call: Call) -> None:

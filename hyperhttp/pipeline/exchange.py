@@ -68,50 +68,49 @@ async def exchange(call: Call) -> Response:
         started = call.now
         try:
             if connection.multiplexed:
-                head, content, at = await HTTP2Exchange(connection, call.timeout, call.total_at, started).run(
-                    request
-                )
+                head, content, at = await HTTP2Exchange(connection, call.timeout, call.total_at, started).run(request)
                 break
             connection.owner = call
             if last:
                 connection.retire_at = 0.0
             if request.content is None:
-                head, content, at = await connection.send(
-                    request.method, data, call.timeout, call.total_at, started
-                )
+                head, content, at = await connection.send(request.method, data, call.timeout, call.total_at, started)
             else:
                 head, content, at = await _send_content(connection, call, data)
             break
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - cancelled, interrupted or failed: nothing is left behind
             if connection.owner is call:
                 connection.abort()  # failed, cancelled or interrupted: whatever is still ours is closed
             tries += 1
             if not _may_resend(error, connection, request, tries):
                 raise _final(error, request) from error.__cause__
         connection = await _acquire(call, fresh=not connection.multiplexed)
+    response = _new_response(call, head, content, at - started)
+    if not call.stream:
+        await load(response)
+    return response
+
+
+def _new_response(call: Call, head: ResponseHead, content: Any, elapsed: float) -> Response:
     response: Response = _blank(Response)
     response.status_code = head.status_code
     response.reason = head.reason
     response.http_version = head.http_version
-    response.elapsed = at - started
-    response._request = request
+    response.elapsed = elapsed
+    response._request = call.request
     response._fields = head.fields
     response._options = call.read
     if type(content) is bytes:
         response._encoded = content
     else:
-        stream: Any = content
-        response._stream = stream
+        response._stream = content
     flags = head.flags
     if flags:
         if flags & CONTENT_ENCODING:
             response._coded = True
         if flags & SET_COOKIE and call.jar is not None:
-            call.jar.extract(
-                request.url, [field[1] for field in head.fields if field[0].lower() == b"set-cookie"]
-            )
-    if not call.stream:
-        await load(response)
+            values = [field[1] for field in head.fields if field[0].lower() == b"set-cookie"]
+            call.jar.extract(call.request.url, values)
     return response
 
 
@@ -200,9 +199,7 @@ async def _send_content(connection: Any, call: Call, data: bytes) -> _Answer:
     content = request.content
     if content is not None and (content.data is None or len(content.data) > _JOIN or content.length is None):
         content.rewind()
-        sent: _Answer = await connection.send_content(
-            request.method, data, content, call.timeout, call.total_at
-        )
+        sent: _Answer = await connection.send_content(request.method, data, content, call.timeout, call.total_at)
         return sent
     if content is not None and content.data is not None:
         data += content.data

@@ -48,9 +48,7 @@ async def _call(hook: Callable[[Any], Any], argument: Any, call: Call) -> Any:
     except RuntimeError as error:
         if call.read.drive is None or "no running event loop" not in str(error):
             raise
-        msg = (
-            "SyncClient was given an async hook that waits: use a plain function, or the asynchronous Client"
-        )
+        msg = "SyncClient was given an async hook that waits: use a plain function, or the asynchronous Client"
         raise RuntimeError(msg) from error
 
 

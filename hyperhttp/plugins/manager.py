@@ -358,11 +358,7 @@ def _load(source: _Source) -> object:
     except Exception as error:
         raise source.failure("could not be loaded", error) from error
     if plugin is None or inspect.isclass(plugin):
-        hint = (
-            f"{plugin.__name__} is a class: an instance is needed, {plugin.__name__}()"
-            if plugin
-            else "it is None"
-        )
+        hint = f"{plugin.__name__} is a class: an instance is needed, {plugin.__name__}()" if plugin else "it is None"
         raise source.failure("is no plugin", hint)
     try:
         _api_of(plugin)

@@ -92,9 +92,7 @@ class Registry(Generic[T]):
 
     def _put(self, name: str, entry: T, *, replace: bool) -> None:
         if self._closed:
-            raise PluginError(
-                f"{self.kind} {name!r} comes too late: a registry can be filled only while its hook runs"
-            )
+            raise PluginError(f"{self.kind} {name!r} comes too late: a registry can be filled only while its hook runs")
         if name in self._entries and not replace:
             raise PluginError(
                 f"{self.kind} {name!r} is already registered by {self._owners[name]};"
@@ -361,9 +359,7 @@ class EventHookRegistry(Registry["Callable[[], object]"]):
 
     def compile(self) -> tuple[ListenerSource, ...]:
         """In the order of adding."""
-        return tuple(
-            ListenerSource(name, self._owners[name], factory) for name, factory in self._entries.items()
-        )
+        return tuple(ListenerSource(name, self._owners[name], factory) for name, factory in self._entries.items())
 
 
 class TransportRegistry(Registry[Mount]):
@@ -386,14 +382,10 @@ class TransportRegistry(Registry[Mount]):
         """
         parts = _PATTERN.fullmatch(str(pattern))
         if parts is None:
-            raise PluginError(
-                f"{pattern!r} is no mount: scheme://[host[:port]] is needed, such as 'all://*.test'"
-            )
+            raise PluginError(f"{pattern!r} is no mount: scheme://[host[:port]] is needed, such as 'all://*.test'")
         pattern = pattern.lower()
         if pattern in {"http://", "https://", "all://"} and not replace:
-            raise PluginError(
-                f"transport {pattern!r} would take every request: that needs add(..., replace=True)"
-            )
+            raise PluginError(f"transport {pattern!r} would take every request: that needs add(..., replace=True)")
         self._callable(factory, "the factory")
         port = int(parts["port"]) if parts["port"] else None
         host = (parts["host"] or "").lower().strip("[]")

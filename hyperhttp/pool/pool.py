@@ -10,19 +10,21 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from hyperhttp.connection.base import GONE, IDLE, IN_USE, NEW
 from hyperhttp.exceptions import ClientClosed, PoolTimeout, TotalTimeout
 from hyperhttp.network.base import NEVER
+from hyperhttp.pool.lane import NOTHING, Lane, Waiter, given_to
 
 if TYPE_CHECKING:
     from hyperhttp.config import Limits
     from hyperhttp.connection.base import Connection
     from hyperhttp.connection.route import Route
-    from hyperhttp.network.base import Network, Wait
+    from hyperhttp.network.base import Network
+    from hyperhttp.pool.lane import Dialer
 
-__all__ = ["ConnectionPool", "Lane"]
+__all__ = ["ConnectionPool"]
 
 #: Waiters that gave up are left in the line until they reach its head, or until this many and half of it are dead.
 _DEAD_WAITERS: Final = 64
@@ -32,45 +34,6 @@ _DEAD_WAITERS: Final = 64
 _SURPLUS_EXPIRY: Final = 1.0
 
 _now = time.monotonic
-
-
-class Dialer(Protocol):
-    """Opens connections."""
-
-    async def dial(self, lane: Lane, release: Any, deadline: float, total_at: float) -> Any:
-        """A connection for the lane's route, ready for its first request."""
-
-
-class Lane:
-    """What the pool knows of one route."""
-
-    __slots__ = ("dialing", "idle", "is_multiplexed", "name", "route", "shared", "total", "waiters")
-
-    def __init__(self, route: Route) -> None:
-        self.route = route
-        self.name = route.name
-        self.idle: list[Connection] = []
-        self.total = 0  # idle, in use and being opened
-        self.waiters: deque[_Waiter] = deque()
-        self.shared: list[Connection] = []  # multiplexed connections in use
-        self.dialing = 0
-        # Whether its connections serve many requests at once; None until the first handshake has decided. Until then, and where
-        # it is so, one connection is opened at a time: a burst needs one handshake, not a hundred.
-        self.is_multiplexed: bool | None = (
-            None if route.http2 and (route.tls is not None or route.http2 is not True) else False
-        )
-
-
-class _Waiter:
-    """A request in line. Its wait is given a connection, or None: the right to open one."""
-
-    __slots__ = ("in_line", "lane", "number", "wait")
-
-    def __init__(self, number: int, lane: Lane, wait: Wait) -> None:
-        self.number = number
-        self.lane = lane
-        self.wait = wait
-        self.in_line = False
 
 
 class ConnectionPool:
@@ -88,25 +51,19 @@ class ConnectionPool:
         self.closed = False
         self._dialer = dialer
         self._max = NEVER if limits.max_connections is None else limits.max_connections
-        self._max_per_lane = (
-            NEVER if limits.max_connections_per_host is None else limits.max_connections_per_host
-        )
-        self._max_idle = (
-            NEVER if limits.max_keepalive_connections is None else limits.max_keepalive_connections
-        )
+        self._max_per_lane = NEVER if limits.max_connections_per_host is None else limits.max_connections_per_host
+        self._max_idle = NEVER if limits.max_keepalive_connections is None else limits.max_keepalive_connections
         self._expiry = NEVER if limits.keepalive_expiry is None else limits.keepalive_expiry
         self._max_age = NEVER if limits.max_connection_age is None else limits.max_connection_age
         self._total = 0
-        self._idle_lanes: OrderedDict[Lane, None] = (
-            OrderedDict()
-        )  # lanes with idle connections, longest first
+        self._idle_lanes: OrderedDict[Lane, None] = OrderedDict()  # lanes with idle connections, longest first
         self._numbers = 0
-        self._line: deque[_Waiter] = deque()  # waiters whose lane has room but the pool has not
+        self._line: deque[Waiter] = deque()  # waiters whose lane has room but the pool has not
         self._waiting = 0  # entries in lanes' queues, dead ones included
         self._dead = 0
         self._sweep_at = NEVER
 
-    # -- taking ---------------------------------------------------------------------------------------------------------
+    # -- taking ------------------------------------------------------------------------------------------------------
 
     def lane(self, route: Route) -> Lane:
         """The lane of a route, made on first use."""
@@ -168,18 +125,14 @@ class ConnectionPool:
         """
         while True:
             given = self._admit(lane, timeout, total_at)
-            if isinstance(given, _Waiter):
+            if isinstance(given, Waiter):
                 given = await self._wait_for(given)
                 if given is not None and not (given.place == IN_USE and given.channel.is_alive(0.0)):
                     self._return(given)
                     continue
-            return (
-                given
-                if given is not None
-                else await self._open(self.lane(lane.route), connect_timeout, total_at)
-            )
+            return given if given is not None else await self._open(self.lane(lane.route), connect_timeout, total_at)
 
-    def _admit(self, lane: Lane, timeout: float | None, total_at: float) -> Connection | _Waiter | None:
+    def _admit(self, lane: Lane, timeout: float | None, total_at: float) -> Connection | Waiter | None:
         """An idle connection, a place in the line, or None: the right to open a connection."""
         if self.closed:
             raise ClientClosed
@@ -277,7 +230,7 @@ class ConnectionPool:
         self._forget_empty(lane)
         return True
 
-    # -- giving back ----------------------------------------------------------------------------------------------------
+    # -- giving back -------------------------------------------------------------------------------------------------
 
     def release(self, connection: Connection, ended: int = 0) -> None:
         """An exchange ended, or the connection did. May be called again for a connection that is gone.
@@ -358,14 +311,14 @@ class ConnectionPool:
         if not lane.total and self._first(lane.waiters) is None:
             self.lanes.pop(lane.route, None)
 
-    # -- the line -------------------------------------------------------------------------------------------------------
+    # -- the line ----------------------------------------------------------------------------------------------------
 
-    def _enqueue(self, lane: Lane, timeout: float | None, total_at: float) -> _Waiter:
+    def _enqueue(self, lane: Lane, timeout: float | None, total_at: float) -> Waiter:
         started = _now()
         deadline = total_at if timeout is None else min(started + timeout, total_at)
         wait = self.network.new_wait(deadline, lambda: self._line_too_long(lane, started, total_at))
         self._numbers += 1
-        waiter = _Waiter(self._numbers, lane, wait)
+        waiter = Waiter(self._numbers, lane, wait)
         lane.waiters.append(waiter)
         self._waiting += 1
         if self._may_open(lane):
@@ -377,7 +330,7 @@ class ConnectionPool:
         """Only the pool's own limit keeps the lane from opening a connection."""
         return lane.total < self._max_per_lane and not (lane.dialing and lane.is_multiplexed is not False)
 
-    async def _wait_for(self, waiter: _Waiter) -> Connection | None:
+    async def _wait_for(self, waiter: Waiter) -> Connection | None:
         try:
             connection: Connection | None = await waiter.wait
         except BaseException:
@@ -385,10 +338,10 @@ class ConnectionPool:
             raise
         return connection
 
-    def _gave_up(self, waiter: _Waiter) -> None:
+    def _gave_up(self, waiter: Waiter) -> None:
         """A waiter was cancelled or timed out; what it was given in the meantime goes to the next one."""
-        given = _given(waiter.wait)
-        if given is _NOTHING:
+        given = given_to(waiter.wait)
+        if given is NOTHING:
             waiter.wait.cancel()
             self._dead += 1
             self._forget_empty(waiter.lane)
@@ -408,7 +361,7 @@ class ConnectionPool:
                 self._waiting += len(lane.waiters)
         self._dead = 0
 
-    def _first(self, line: deque[_Waiter]) -> _Waiter | None:
+    def _first(self, line: deque[Waiter]) -> Waiter | None:
         """The oldest living waiter of a queue, left in its place."""
         while line:
             waiter = line[0]
@@ -448,7 +401,7 @@ class ConnectionPool:
         waiter.wait.set_result(None)
         return True
 
-    def _next_in_line(self) -> _Waiter | None:
+    def _next_in_line(self) -> Waiter | None:
         """The oldest waiter whose lane still has room."""
         while (waiter := self._first(self._line)) is not None:
             if self._may_open(waiter.lane):
@@ -457,14 +410,14 @@ class ConnectionPool:
             waiter.in_line = False
         return None
 
-    def _queue_in_order(self, waiter: _Waiter) -> None:
+    def _queue_in_order(self, waiter: Waiter) -> None:
         """Put a waiter whose host was full among those who wait for the pool, by age."""
         line = self._line
         at = next((index for index, other in enumerate(line) if other.number > waiter.number), len(line))
         line.insert(at, waiter)
         waiter.in_line = True
 
-    def _pop(self, waiter: _Waiter) -> None:
+    def _pop(self, waiter: Waiter) -> None:
         """Take a waiter that is being served out of both queues; it is the first living one of each it is in."""
         if waiter.lane.waiters and waiter.lane.waiters[0] is waiter:
             waiter.lane.waiters.popleft()
@@ -488,7 +441,7 @@ class ConnectionPool:
         msg = f"no free connection to {lane.name} within {waited:.3g} s ({self._total} open{limit}): raise max_connections or Timeout.pool"
         return PoolTimeout(msg, host=lane.name, phase="pool", elapsed=waited)
 
-    # -- expiry, statistics, the end ------------------------------------------------------------------------------------
+    # -- expiry, statistics, the end ---------------------------------------------------------------------------------
 
     def _schedule_sweep(self, when: float) -> None:
         self._sweep_at = when
@@ -548,14 +501,3 @@ class ConnectionPool:
         """Return when every connection is closed."""
         self.shut()
         await self.network.close()
-
-
-_NOTHING: Final[Any] = object()
-
-
-def _given(wait: Wait) -> Any:
-    """What a wait was given before its owner was cancelled, or `_NOTHING`."""
-    future: Any = wait
-    if not future.done() or future.cancelled() or future.exception() is not None:
-        return _NOTHING
-    return future.result()

@@ -289,18 +289,14 @@ class ProxyMap:
         return self._fallback
 
     def __repr__(self) -> str:
-        rules = ", ".join(
-            f"{decision.rule} -> {decision.proxy or 'direct'}" for _, _, decision in self._rules
-        )
+        rules = ", ".join(f"{decision.rule} -> {decision.proxy or 'direct'}" for _, _, decision in self._rules)
         return f"ProxyMap({rules})"
 
 
 # -- rules ---------------------------------------------------------------------------------------
 
 
-def _explicit_rules(
-    proxies: ProxyTypes | Mapping[str, ProxyTypes | None], schemes: Mapping[str, int]
-) -> list[_Rule]:
+def _explicit_rules(proxies: ProxyTypes | Mapping[str, ProxyTypes | None], schemes: Mapping[str, int]) -> list[_Rule]:
     """The rules of the argument, the most specific first."""
     if not isinstance(proxies, Mapping):
         return [_Rule("all", HostPattern(), ProxyDecision(Proxy.parse(proxies, schemes), "proxies="))]
@@ -309,9 +305,7 @@ def _explicit_rules(
         scheme, pattern = _parse_key(key)
         proxy = None if value is None else Proxy.parse(value, schemes)
         rules.append(_Rule(scheme, pattern, ProxyDecision(proxy, f"proxies[{key!r}]")))
-    rules.sort(
-        key=lambda rule: (rule.pattern.precedence, rule.scheme == "all", rule.scheme in _PLAIN.values())
-    )
+    rules.sort(key=lambda rule: (rule.pattern.precedence, rule.scheme == "all", rule.scheme in _PLAIN.values()))
     return rules
 
 
@@ -342,9 +336,7 @@ def _environment_rules(environ: Mapping[str, str], schemes: Mapping[str, int]) -
     if not found:
         return []  # NO_PROXY has nothing to except from
     name, value = _variable(environ, "no_proxy")
-    exceptions = [
-        _Rule("all", pattern, ProxyDecision(None, f"{name}: {entry}")) for entry, pattern in _no_proxy(value)
-    ]
+    exceptions = [_Rule("all", pattern, ProxyDecision(None, f"{name}: {entry}")) for entry, pattern in _no_proxy(value)]
     return exceptions + found
 
 
@@ -455,9 +447,7 @@ def _credentials(userinfo: str) -> tuple[str | None, str | None]:
 
 def _unknown_scheme(scheme: str) -> ProxyError:
     if scheme.startswith("socks"):
-        return ProxyError(
-            f"{scheme}:// proxies need the SOCKS plugin: pip install 'hyperhttp[socks]'", phase="connect"
-        )
+        return ProxyError(f"{scheme}:// proxies need the SOCKS plugin: pip install 'hyperhttp[socks]'", phase="connect")
     return ProxyError(f"cannot speak to proxies of the scheme {scheme!r}; use http or https", phase="connect")
 
 

@@ -6,12 +6,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from hyperhttp.connection.base import IN_USE
-from hyperhttp.pool.pool import ConnectionPool, Lane
+from hyperhttp.pool.pool import ConnectionPool
 
 if TYPE_CHECKING:
     from hyperhttp.config import Limits
     from hyperhttp.connection.base import Connection
     from hyperhttp.network.base import Network
+    from hyperhttp.pool.lane import Lane
 
 __all__ = ["SharedPool"]
 

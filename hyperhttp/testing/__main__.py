@@ -17,9 +17,7 @@ __all__ = ["main"]
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until the input ends."""
-    parser = argparse.ArgumentParser(
-        prog="python -m hyperhttp.testing", description="An HTTP origin for tests."
-    )
+    parser = argparse.ArgumentParser(prog="python -m hyperhttp.testing", description="An HTTP origin for tests.")
     parser.add_argument("--port", type=int, default=0, help="port of the clear listener (a free one)")
     parser.add_argument("--no-tls", action="store_true", help="no TLS listener")
     parser.add_argument("--no-http2", action="store_true", help="no HTTP/2")

@@ -142,9 +142,7 @@ def verify(
     if qop:
         middle += f"{given['nc']}:{given['cnonce']}:{qop}:"
     tail = f":{digest(body)}" if qop == "auth-int" else ""
-    if not secrets.compare_digest(
-        digest(f"{secret}:{middle}{digest(f'{method}:{target}{tail}')}"), given["response"]
-    ):
+    if not secrets.compare_digest(digest(f"{secret}:{middle}{digest(f'{method}:{target}{tail}')}"), given["response"]):
         return Verdict("the response does not match")
     if not nonces.spend(given["nonce"], given.get("nc", "")):
         return Verdict("the nonce is stale", is_stale=True)
@@ -155,9 +153,7 @@ def verify(
     return Verdict(info=f'rspauth="{proof}", qop={qop}, nc={given["nc"]}, cnonce="{given["cnonce"]}"')
 
 
-def _mismatch(
-    challenge: Challenge, given: dict[str, str], digest: Callable[[bytes | str], str], target: str
-) -> str:
+def _mismatch(challenge: Challenge, given: dict[str, str], digest: Callable[[bytes | str], str], target: str) -> str:
     """What is wrong with credentials before anything is computed; empty when nothing is."""
     needed = ["username", "realm", "nonce", "uri", "response"]
     offered = [part.strip() for part in challenge.qop.split(",") if part.strip()]
@@ -174,8 +170,7 @@ def _mismatch(
         f"uri does not match the request target {target!r}": given.get("uri") == target,
         "wrong opaque": given.get("opaque") == digest(challenge.realm),
         "qop was not offered": given.get("qop", "") in (offered or [""]),
-        "nc is not eight hexadecimal digits": not offered
-        or bool(re.fullmatch("[0-9a-f]{8}", given.get("nc", ""))),
+        "nc is not eight hexadecimal digits": not offered or bool(re.fullmatch("[0-9a-f]{8}", given.get("nc", ""))),
         "wrong algorithm": given.get("algorithm", "MD5").upper() == challenge.algorithm.upper(),
     }
     return next((problem for problem, is_right in checks.items() if not is_right), "")

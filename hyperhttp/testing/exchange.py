@@ -117,9 +117,7 @@ class Exchange(ABC):
         while data := await self.read():
             size += len(data)
             if size > MAX_BUFFERED_BODY:
-                raise BadRequestError(
-                    413, f"content of more than {MAX_BUFFERED_BODY} bytes; use /sha256 or /upload"
-                )
+                raise BadRequestError(413, f"content of more than {MAX_BUFFERED_BODY} bytes; use /sha256 or /upload")
             pieces.append(data)
         self.body = b"".join(pieces)
         return self.body

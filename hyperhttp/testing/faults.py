@@ -66,11 +66,7 @@ class _Plan:
     left: float
 
     def matches(self, request: ReceivedRequest) -> bool:
-        return (
-            self.left > 0
-            and self.path in (None, request.path)
-            and self.method in (None, request.method.upper())
-        )
+        return self.left > 0 and self.path in (None, request.path) and self.method in (None, request.method.upper())
 
 
 class FaultPlan:

@@ -94,9 +94,7 @@ def content_length(headers: Fields, version: str) -> int | None:
 class HTTP1Connection:
     """One connection that speaks HTTP/1.1."""
 
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, site: Site, peer: Peer
-    ) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, site: Site, peer: Peer) -> None:
         self.reader = reader
         self.writer = writer
         self.site = site

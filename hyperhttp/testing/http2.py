@@ -39,9 +39,7 @@ CONNECTION_WINDOW: Final = 4 * 1024 * 1024
 _DATA, _SETTINGS, _GOAWAY = 0x0, 0x4, 0x7
 _NO_ERROR = 0x0
 # Fields that belong to a connection and must not appear on a stream (RFC 9113 section 8.2.2).
-_CONNECTION_FIELDS = frozenset(
-    {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"}
-)
+_CONNECTION_FIELDS = frozenset({"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"})
 
 
 def frame(kind: int, stream_id: int, payload: bytes = b"", *, flags: int = 0) -> bytes:
@@ -52,9 +50,7 @@ def frame(kind: int, stream_id: int, payload: bytes = b"", *, flags: int = 0) ->
 class HTTP2Connection:
     """One connection that speaks HTTP/2."""
 
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, site: Site, peer: Peer
-    ) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, site: Site, peer: Peer) -> None:
         self.reader = reader
         self.writer = writer
         self.site = site
@@ -64,9 +60,7 @@ class HTTP2Connection:
         self.streams: dict[int, HTTP2Exchange] = {}
         self.last_stream_id = 0
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self.h2 = h2.connection.H2Connection(
-            h2.config.H2Configuration(client_side=False, header_encoding=None)
-        )
+        self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding=None))
         codes = h2.settings.SettingCodes
         self.h2.local_settings = h2.settings.Settings(
             client=False,
@@ -142,9 +136,7 @@ class HTTP2Connection:
         target = pseudo.get(":path", pseudo.get(":authority", ""))
         stream_id = event.stream_id
         self.last_stream_id = stream_id
-        request = self.site.receive(
-            pseudo[":method"], target, "HTTP/2", Fields(fields), self.peer, stream_id=stream_id
-        )
+        request = self.site.receive(pseudo[":method"], target, "HTTP/2", Fields(fields), self.peer, stream_id=stream_id)
         exchange = HTTP2Exchange(self, request, stream_id)
         self.streams[stream_id] = exchange
         task = asyncio.get_running_loop().create_task(self._run(exchange, stream_id))

@@ -169,9 +169,7 @@ class Listeners:
         for listener in self._sockets:
             listener.close()
         for _ in range(3):
-            await asyncio.sleep(
-                0
-            )  # transports of unfinished handshakes let go of their sockets in the next turns
+            await asyncio.sleep(0)  # transports of unfinished handshakes let go of their sockets in the next turns
         self._acceptors.clear()
         self._sockets.clear()
 

@@ -150,9 +150,7 @@ class ScriptedServer:
         self.errors: list[BaseException] = []
 
     @classmethod
-    def by_connection(
-        cls, scripts: Sequence[Script], *, repeat: bool = False, **options: Any
-    ) -> ScriptedServer:
+    def by_connection(cls, scripts: Sequence[Script], *, repeat: bool = False, **options: Any) -> ScriptedServer:
         """A server whose first connection follows the first script, and so on; later ones are closed at once.
 
         Nothing is read unless the script says so, with ``ReadRequest()`` or ``Expect(...)``.
@@ -241,9 +239,7 @@ class ScriptedServer:
         """``http://127.0.0.1:port``, or ``https://localhost:port``."""
         if self._tls:
             return f"https://localhost:{self.port}"
-        return (
-            f"http://[{self._host}]:{self.port}" if ":" in self._host else f"http://{self._host}:{self.port}"
-        )
+        return f"http://[{self._host}]:{self.port}" if ":" in self._host else f"http://{self._host}:{self.port}"
 
     @property
     def ca_pem(self) -> str:
@@ -263,10 +259,7 @@ class ScriptedServer:
     def wait_closed(self, timeout: float = 5.0) -> bool:
         """Wait until every connection accepted so far is over; whether that came true in time."""
         deadline = monotonic() + timeout
-        for connection in list(self.connections):
-            if not connection.over.wait(max(deadline - monotonic(), 0.0)):
-                return False
-        return True
+        return all(connection.over.wait(max(deadline - monotonic(), 0.0)) for connection in list(self.connections))
 
     # The threads.
 
@@ -294,9 +287,7 @@ class ScriptedServer:
             raw, _ = listener.accept()
         except OSError:
             return  # the client left while it waited
-        connection = ScriptedConnection(
-            raw, len(self.connections), self._stopping, self.requests, self._timeout
-        )
+        connection = ScriptedConnection(raw, len(self.connections), self._stopping, self.requests, self._timeout)
         self.connections.append(connection)
         self._start_thread(self._serve, connection)
 

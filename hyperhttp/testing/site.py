@@ -76,9 +76,7 @@ class Site:
         router: the endpoints.
     """
 
-    def __init__(
-        self, *, http2: bool, record_requests: int, record_body: int, max_streams: int = 100
-    ) -> None:
+    def __init__(self, *, http2: bool, record_requests: int, record_body: int, max_streams: int = 100) -> None:
         self.http2 = http2
         self.max_streams = max_streams
         self.keep = record_body

@@ -30,9 +30,7 @@ class Authority:
         try:
             import trustme
         except ImportError as error:
-            raise ImportError(
-                "TLS in hyperhttp.testing needs trustme: pip install 'hyperhttp[testing]'"
-            ) from error
+            raise ImportError("TLS in hyperhttp.testing needs trustme: pip install 'hyperhttp[testing]'") from error
         self._ca = trustme.CA()
 
     @property

@@ -171,9 +171,7 @@ async def test_parameters_with_controls_are_encoded(face: Any, origin: Origin, c
 
 @pytest.mark.parametrize("control", LINES)
 @pytest.mark.parametrize("part", ["name", "filename", "content type"])
-async def test_a_multipart_part_cannot_smuggle_a_line(
-    face: Any, origin: Origin, control: str, part: str
-) -> None:
+async def test_a_multipart_part_cannot_smuggle_a_line(face: Any, origin: Origin, control: str, part: str) -> None:
     text = f"a{control}Evil: yes"
     files = {
         "name": {text: ("file", b"content")},
@@ -212,9 +210,7 @@ async def test_a_multipart_part_cannot_smuggle_a_line(
 async def test_framing_fields_that_contradict_the_content_are_refused(
     refuse: Any, fields: Any, content: bytes | None
 ) -> None:
-    assert isinstance(
-        await refuse("POST", "/post", headers=fields, content=content), hyperhttp.LocalProtocolError
-    )
+    assert isinstance(await refuse("POST", "/post", headers=fields, content=content), hyperhttp.LocalProtocolError)
 
 
 @pytest.mark.parametrize(

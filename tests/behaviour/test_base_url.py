@@ -34,9 +34,7 @@ if TYPE_CHECKING:
         ("/anything/v1", "/http://x/y", "/anything/v1/http://x/y"),
     ],
 )
-async def test_a_relative_url_extends_the_base(
-    face: Any, origin: Origin, base: str, url: str, target: str
-) -> None:
+async def test_a_relative_url_extends_the_base(face: Any, origin: Origin, base: str, url: str, target: str) -> None:
     async with face.client(base_url=origin.url + base) as client:
         response = await client.get(url)
         await client.read(response)

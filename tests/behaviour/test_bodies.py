@@ -29,9 +29,7 @@ FORM = "application/x-www-form-urlencoded"
         (b"", b""), ("", b""), (b"\0\r\n\xff", b"\0\r\n\xff"),
     ],
 )  # fmt: skip
-async def test_content_in_memory_is_sent_with_its_length(
-    face: Any, origin: Origin, content: Any, sent: bytes
-) -> None:
+async def test_content_in_memory_is_sent_with_its_length(face: Any, origin: Origin, content: Any, sent: bytes) -> None:
     async with face.client() as client:
         await client.post(origin.url + "/post", content=content)
     (request,) = origin.requests
@@ -258,9 +256,7 @@ async def test_names_in_a_form_survive(face: Any, origin: Origin, name: str) -> 
     assert shown["files"][0]["filename"] == name
 
 
-async def test_files_that_are_not_there_are_an_error_before_sending(
-    face: Any, origin: Origin, tmp_path: Path
-) -> None:
+async def test_files_that_are_not_there_are_an_error_before_sending(face: Any, origin: Origin, tmp_path: Path) -> None:
     async with face.client() as client:
         with pytest.raises(OSError, match="nothing"):
             await client.post(origin.url + "/upload", files={"f": tmp_path / "nothing"})
@@ -269,9 +265,7 @@ async def test_files_that_are_not_there_are_an_error_before_sending(
     assert origin.requests == []
 
 
-async def test_a_file_that_shrinks_while_it_is_sent_is_an_error(
-    face: Any, origin: Origin, tmp_path: Path
-) -> None:
+async def test_a_file_that_shrinks_while_it_is_sent_is_an_error(face: Any, origin: Origin, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"x" * 100_000)
     async with face.client(timeout=3) as client:

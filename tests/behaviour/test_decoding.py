@@ -130,9 +130,7 @@ async def test_raw_content_is_what_was_sent(face: Any, scripted: ScriptedServerF
 
 
 @pytest.mark.parametrize("codings", [1, 3])
-async def test_a_bomb_is_stopped_when_it_is_read(
-    face: Any, scripted: ScriptedServerFactory, codings: int
-) -> None:
+async def test_a_bomb_is_stopped_when_it_is_read(face: Any, scripted: ScriptedServerFactory, codings: int) -> None:
     bomb = gzip.compress(b"\0" * 20_000_000)
     for _ in range(codings - 1):
         bomb = gzip.compress(bomb)
@@ -226,9 +224,7 @@ async def test_the_encoding_may_be_overruled(face: Any, scripted: ScriptedServer
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
-async def test_json_is_found_in_every_unicode(
-    face: Any, scripted: ScriptedServerFactory, encoding: str
-) -> None:
+async def test_json_is_found_in_every_unicode(face: Any, scripted: ScriptedServerFactory, encoding: str) -> None:
     content = '{"日": [1, null]}'.encode(encoding)
     server = scripted([b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(content) + content])
     async with face.client() as client:

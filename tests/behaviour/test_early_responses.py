@@ -60,9 +60,7 @@ async def test_a_413_during_an_upload_reaches_the_caller(
 
 
 @pytest.mark.parametrize("kind", ["bytes", "pieces", "small pieces", "path"])
-async def test_a_413_of_a_real_server_reaches_the_caller(
-    face: Any, origin: Origin, tmp_path: Path, kind: str
-) -> None:
+async def test_a_413_of_a_real_server_reaches_the_caller(face: Any, origin: Origin, tmp_path: Path, kind: str) -> None:
     async with face.client(timeout=5) as client:
         response = await client.post(origin.url + "/early-413", **contents(face, tmp_path)[kind])
         assert response.status_code == 413
@@ -134,15 +132,11 @@ async def test_an_early_success_does_not_leave_half_a_request_on_a_reused_connec
     assert len(server.connections) == 2
 
 
-async def test_a_server_that_hangs_up_during_an_upload_without_an_answer_is_an_error(
-    face: Any, origin: Origin
-) -> None:
+async def test_a_server_that_hangs_up_during_an_upload_without_an_answer_is_an_error(face: Any, origin: Origin) -> None:
     async with face.client(timeout=5) as client:
         with pytest.raises(hyperhttp.TransportError) as caught:
             await client.post(f"{origin.url}/post?fault=close-during-upload", content=b"b" * BIG)
-        assert isinstance(
-            caught.value, (hyperhttp.WriteError, hyperhttp.ReadError, hyperhttp.RemoteProtocolError)
-        )
+        assert isinstance(caught.value, (hyperhttp.WriteError, hyperhttp.ReadError, hyperhttp.RemoteProtocolError))
         assert client.raw.get_pool_stats() == {}
 
 
@@ -166,9 +160,7 @@ async def test_an_upload_stops_at_once_when_its_response_came_during_a_pause(
     assert time.monotonic() - started < 2
 
 
-async def test_a_body_that_fails_surfaces_its_own_error_and_the_connection_is_closed(
-    face: Any, origin: Origin
-) -> None:
+async def test_a_body_that_fails_surfaces_its_own_error_and_the_connection_is_closed(face: Any, origin: Origin) -> None:
     def broken() -> Any:
         yield b"first"
         raise KeyError("from the caller's own iterator")
@@ -180,9 +172,7 @@ async def test_a_body_that_fails_surfaces_its_own_error_and_the_connection_is_cl
 
 
 @pytest.mark.parametrize("length", [3, 30])
-async def test_content_that_is_not_as_long_as_announced_is_an_error(
-    face: Any, origin: Origin, length: int
-) -> None:
+async def test_content_that_is_not_as_long_as_announced_is_an_error(face: Any, origin: Origin, length: int) -> None:
     async with face.client(timeout=5) as client:
         with pytest.raises(hyperhttp.HyperHTTPError, match="bytes"):
             await client.post(

@@ -21,10 +21,8 @@ def proxy(scripted: ScriptedServerFactory) -> Any:
     return scripted([OK], repeat=True)
 
 
-@pytest.mark.parametrize("name", ["http_proxy", "all_proxy", "ALL_PROXY"])
-async def test_the_environment_names_a_proxy(
-    face: Any, proxy: Any, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
+async def test_the_environment_names_a_proxy(face: Any, proxy: Any, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, proxy.url)
     async with face.client() as client:
         assert await client.read(await client.get("http://example.com/path?q=1")) == b"ok"
@@ -53,9 +51,7 @@ async def test_no_proxy_leaves_hosts_out(
     assert proxy.requests == []
 
 
-async def test_an_empty_no_proxy_leaves_nobody_out(
-    face: Any, proxy: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_empty_no_proxy_leaves_nobody_out(face: Any, proxy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", proxy.url)
     monkeypatch.setenv("no_proxy", "")
     async with face.client() as client:
@@ -95,9 +91,7 @@ async def test_credentials_of_a_proxy_go_to_the_proxy(face: Any, proxy: Any) -> 
     assert b"\r\nauthorization:" not in head
 
 
-async def test_credentials_of_a_proxy_do_not_enter_the_tunnel(
-    face: Any, scripted: ScriptedServerFactory
-) -> None:
+async def test_credentials_of_a_proxy_do_not_enter_the_tunnel(face: Any, scripted: ScriptedServerFactory) -> None:
     def handler(connection: Any, _: int) -> None:
         connection.read_until(b"\r\n\r\n")
         connection.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
@@ -120,9 +114,7 @@ async def test_credentials_of_a_proxy_do_not_enter_the_tunnel(
     assert b"proxy-authorization" not in inside
 
 
-async def test_a_proxy_that_refuses_the_tunnel_is_a_proxy_error(
-    face: Any, scripted: ScriptedServerFactory
-) -> None:
+async def test_a_proxy_that_refuses_the_tunnel_is_a_proxy_error(face: Any, scripted: ScriptedServerFactory) -> None:
     server = scripted([b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"])
     async with face.client(proxies=server.url.replace("//", "//user:hunter2@"), timeout=3) as client:
         with pytest.raises(hyperhttp.ProxyError, match="407") as caught:
@@ -131,9 +123,7 @@ async def test_a_proxy_that_refuses_the_tunnel_is_a_proxy_error(
         assert client.raw.get_pool_stats() == {}
 
 
-async def test_bytes_after_the_answer_to_connect_are_refused(
-    face: Any, scripted: ScriptedServerFactory
-) -> None:
+async def test_bytes_after_the_answer_to_connect_are_refused(face: Any, scripted: ScriptedServerFactory) -> None:
     server = scripted([b"HTTP/1.1 200 Connected\r\n\r\nearly bytes", b""])
     async with face.client(proxies=server.url, timeout=3) as client:
         with pytest.raises(hyperhttp.ProxyError):

@@ -59,9 +59,7 @@ def check(error: hyperhttp.HyperHTTPError, where: str) -> None:
 
 
 @pytest.mark.parametrize("name", FAILURES)
-async def test_an_error_says_what_failed_and_where(
-    face: Any, scripted: ScriptedServerFactory, name: str
-) -> None:
+async def test_an_error_says_what_failed_and_where(face: Any, scripted: ScriptedServerFactory, name: str) -> None:
     script, kind, word = FAILURES[name]
     server = scripted.by_connection([script or []])
     if script is None:

@@ -80,9 +80,7 @@ async def test_a_response_hook_may_raise_for_status(face: Any, origin: Origin) -
 
 
 @pytest.mark.parametrize("event", ["request", "response"])
-async def test_what_a_hook_raises_comes_out_and_frees_the_connection(
-    face: Any, origin: Origin, event: str
-) -> None:
+async def test_what_a_hook_raises_comes_out_and_frees_the_connection(face: Any, origin: Origin, event: str) -> None:
     def broken(_: Any) -> None:
         raise KeyError("from the hook")
 

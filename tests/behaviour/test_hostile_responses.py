@@ -80,9 +80,7 @@ async def test_an_ambiguous_response_is_refused_and_its_connection_closed(
 
 
 @pytest.mark.parametrize("answer", GARBAGE.values(), ids=GARBAGE.keys())
-async def test_what_is_not_http_is_a_protocol_error(
-    face: Any, scripted: ScriptedServerFactory, answer: bytes
-) -> None:
+async def test_what_is_not_http_is_a_protocol_error(face: Any, scripted: ScriptedServerFactory, answer: bytes) -> None:
     server = scripted([answer])
     async with face.client(timeout=5) as client:
         with pytest.raises(hyperhttp.RemoteProtocolError):
@@ -119,9 +117,7 @@ async def test_content_of_a_response_to_head_never_becomes_the_next_response(
 
 
 @pytest.mark.parametrize("poison", [POISON, b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n", b"\r\n"])
-async def test_bytes_on_an_idle_connection_retire_it(
-    face: Any, scripted: ScriptedServerFactory, poison: bytes
-) -> None:
+async def test_bytes_on_an_idle_connection_retire_it(face: Any, scripted: ScriptedServerFactory, poison: bytes) -> None:
     server = scripted([[OK, Sleep(0.02), poison], OK])
     async with face.client() as client:
         assert await client.read(await client.get(server.url)) == b"ok"
@@ -175,9 +171,7 @@ async def test_a_folded_field_is_unfolded_and_leaves_the_content_alone(
         assert await client.read(response) == b"ok"
 
 
-async def test_switching_protocols_that_nobody_asked_for_is_refused(
-    face: Any, scripted: ScriptedServerFactory
-) -> None:
+async def test_switching_protocols_that_nobody_asked_for_is_refused(face: Any, scripted: ScriptedServerFactory) -> None:
     server = scripted([b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", OK])
     async with face.client(timeout=5) as client:
         with pytest.raises(hyperhttp.RemoteProtocolError, match="101"):
@@ -274,9 +268,7 @@ async def test_a_response_to_head_has_no_content_whatever_it_says(
     assert len(server.connections) == 1
 
 
-async def test_a_huge_announced_length_allocates_nothing_in_advance(
-    face: Any, scripted: ScriptedServerFactory
-) -> None:
+async def test_a_huge_announced_length_allocates_nothing_in_advance(face: Any, scripted: ScriptedServerFactory) -> None:
     server = scripted([b"HTTP/1.1 200 OK\r\nContent-Length: 900000000000000000\r\n\r\nab"])
     async with face.client(timeout=5, max_response_size=None) as client:
         with pytest.raises((hyperhttp.TransportError, hyperhttp.DecodingError)):

@@ -106,11 +106,11 @@ async def test_close_returns_when_the_connections_are_gone(face: Any, origin: Or
 
 
 @pytest.mark.usefixtures("no_leaks")
-async def test_close_does_not_wait_for_a_tls_peer_that_says_nothing(
-    face: Any, scripted: ScriptedServerFactory
-) -> None:
+async def test_close_does_not_wait_for_a_tls_peer_that_says_nothing(face: Any, scripted: ScriptedServerFactory) -> None:
     ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-    server = scripted(lambda connection, _: connection.read_request() and connection.sendall(ok) or connection.sleep(3), tls=True)
+    server = scripted(
+        lambda connection, _: connection.read_request() and connection.sendall(ok) or connection.sleep(3), tls=True
+    )
     client = face.client(ssl_context=server.ssl_context())
     await client.read(await client.get(server.url))
     started = time.monotonic()

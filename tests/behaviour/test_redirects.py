@@ -242,7 +242,9 @@ async def test_other_schemes_and_no_host_are_not_followed(
         assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("location", [b"http://[::1", b"http://a b/", b"http://exa\xffmple/", b"http://1.2.3.4.5/x:y@z:99999/"])
+@pytest.mark.parametrize(
+    "location", [b"http://[::1", b"http://a b/", b"http://exa\xffmple/", b"http://1.2.3.4.5/x:y@z:99999/"]
+)
 async def test_a_location_that_is_no_url_is_a_protocol_error(
     face: Any, scripted: ScriptedServerFactory, location: bytes
 ) -> None:
@@ -292,7 +294,9 @@ async def test_a_bomb_in_a_redirect_is_not_inflated(face: Any, scripted: Scripte
     import zlib
 
     bomb = zlib.compress(b"\0" * 30_000_000)
-    head = b"HTTP/1.1 302 Found\r\nLocation: /next\r\nContent-Encoding: deflate\r\nContent-Length: %d\r\n\r\n" % len(bomb)
+    head = b"HTTP/1.1 302 Found\r\nLocation: /next\r\nContent-Encoding: deflate\r\nContent-Length: %d\r\n\r\n" % len(
+        bomb
+    )
     server = scripted([head + bomb, OK])
     async with face.client(follow_redirects=True, max_response_size=1_000_000) as client:
         assert await client.read(await client.get(server.url)) == b"ok"

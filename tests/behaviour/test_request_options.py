@@ -135,9 +135,7 @@ async def test_a_request_sent_twice_to_two_places_names_each_host(face: Any, ori
     assert other.requests[0].headers["host"] == f"127.0.0.1:{other.port}"
 
 
-async def test_a_hook_that_sends_a_request_elsewhere_names_that_host(
-    face: Any, origin: Origin, other: Origin
-) -> None:
+async def test_a_hook_that_sends_a_request_elsewhere_names_that_host(face: Any, origin: Origin, other: Origin) -> None:
     other.clear()
 
     def hook(request: Any) -> None:
@@ -159,7 +157,9 @@ async def test_send_takes_options_about_sending_only(face: Any, origin: Origin) 
 
 
 async def test_an_option_that_is_none_is_an_option_not_given(face: Any, origin: Origin) -> None:
-    nothing = dict.fromkeys(["params", "headers", "cookies", "content", "data", "json", "files", "extensions", "event_hooks"])
+    nothing = dict.fromkeys(
+        ["params", "headers", "cookies", "content", "data", "json", "files", "extensions", "event_hooks"]
+    )
     async with face.client() as client:
         response = await client.get(origin.url + "/get", **nothing)
         assert response.status_code == 200

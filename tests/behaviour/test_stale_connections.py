@@ -61,9 +61,7 @@ async def test_a_request_that_is_not_idempotent_is_never_sent_twice(
     assert len(server.requests) == 2
 
 
-async def test_a_fresh_connection_that_dies_is_an_error_at_once(
-    face: Any, scripted: ScriptedServerFactory
-) -> None:
+async def test_a_fresh_connection_that_dies_is_an_error_at_once(face: Any, scripted: ScriptedServerFactory) -> None:
     server = scripted([b"", OK])
     server_that_closes = scripted.by_connection([[b""], [b""]])
     async with face.client(timeout=5) as client:
@@ -99,9 +97,7 @@ async def test_nothing_is_sent_again_once_a_byte_of_the_response_came(
     assert len(server.requests) == 2
 
 
-async def test_nothing_is_sent_again_after_an_interim_response(
-    face: Any, scripted: ScriptedServerFactory
-) -> None:
+async def test_nothing_is_sent_again_after_an_interim_response(face: Any, scripted: ScriptedServerFactory) -> None:
     server = scripted(kills_second(answer=b"HTTP/1.1 103 Early Hints\r\n\r\n"))
     async with face.client(timeout=5) as client:
         await client.read(await client.get(server.url))
@@ -126,9 +122,7 @@ async def test_content_in_memory_or_in_a_file_is_sent_again(
     assert set(bodies) == {b"", b"x" * size}
 
 
-async def test_content_that_cannot_be_replayed_is_not_sent_again(
-    face: Any, scripted: ScriptedServerFactory
-) -> None:
+async def test_content_that_cannot_be_replayed_is_not_sent_again(face: Any, scripted: ScriptedServerFactory) -> None:
     server = scripted(kills_second())
     async with face.client(timeout=5) as client:
         await client.read(await client.get(server.url))
@@ -156,9 +150,7 @@ async def test_a_close_that_was_announced_is_heeded(face: Any, scripted: Scripte
     assert len(server.connections) == 2
 
 
-async def test_a_close_that_the_request_announced_is_heeded(
-    face: Any, scripted: ScriptedServerFactory
-) -> None:
+async def test_a_close_that_the_request_announced_is_heeded(face: Any, scripted: ScriptedServerFactory) -> None:
     server = scripted([OK, OK])
     async with face.client() as client:
         await client.read(await client.get(server.url, headers={"Connection": "close"}))

@@ -137,7 +137,9 @@ async def test_lines_arrive_when_they_are_complete(face: Any, origin: Origin) ->
 
 async def test_characters_are_never_cut(face: Any, scripted: ScriptedServerFactory) -> None:
     content = "日本語😀".encode() * 20
-    server = scripted([[b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(content), Send(content, piece=5, pause=0.001)]])
+    server = scripted(
+        [[b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(content), Send(content, piece=5, pause=0.001)]]
+    )
     async with face.client() as client:
         response = await client.get(server.url, stream=True)
         assert "".join([text async for text in client.iter_text(response)]) == content.decode()

@@ -89,9 +89,7 @@ async def test_a_client_certificate_is_shown(face: Any, mutual: Origin) -> None:
             await client.read(await client.get(mutual.https_url + "/get"))
 
 
-async def test_clear_text_where_tls_is_expected_is_a_tls_error(
-    face: Any, scripted: ScriptedServerFactory
-) -> None:
+async def test_clear_text_where_tls_is_expected_is_a_tls_error(face: Any, scripted: ScriptedServerFactory) -> None:
     server = scripted.by_connection([[b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"]])
     async with face.client(verify=False, timeout=3) as client:
         with pytest.raises(hyperhttp.TLSError) as caught:
@@ -119,9 +117,7 @@ async def test_content_until_close_without_close_notify_is_truncated(
             await client.read(await client.get(server.url))
 
 
-async def test_content_until_close_with_close_notify_is_whole(
-    face: Any, scripted: ScriptedServerFactory
-) -> None:
+async def test_content_until_close_with_close_notify_is_whole(face: Any, scripted: ScriptedServerFactory) -> None:
     server = scripted([[b"HTTP/1.1 200 OK\r\n\r\nthe whole content"]], tls=True)
     async with face.client(ssl_context=server.ssl_context(), timeout=3) as client:
         assert await client.read(await client.get(server.url)) == b"the whole content"

@@ -49,7 +49,9 @@ async def test_any_token_is_a_method_and_sent_as_it_is(face: Any, origin: Origin
     assert origin.requests[0].method == method
 
 
-@pytest.mark.parametrize(("verb", "length"), [("post", "0"), ("put", "0"), ("patch", "0"), ("get", None), ("delete", None)])
+@pytest.mark.parametrize(
+    ("verb", "length"), [("post", "0"), ("put", "0"), ("patch", "0"), ("get", None), ("delete", None)]
+)
 async def test_methods_that_give_meaning_to_content_say_when_there_is_none(
     face: Any, origin: Origin, verb: str, length: str | None
 ) -> None:

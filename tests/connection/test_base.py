@@ -1,2 +1,5 @@
 from tests.memory import MemoryNetwork
-def test_x(): assert MemoryNetwork
+
+
+def test_x():
+    assert MemoryNetwork

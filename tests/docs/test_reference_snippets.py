@@ -46,7 +46,9 @@ def test_the_quick_example(api: str, capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().out.startswith("200 ")
 
 
-@pytest.mark.parametrize(("path", "coding"), [("gzip", "gzip"), ("deflate", "deflate"), ("brotli", "br"), ("zstd", "zstd")])
+@pytest.mark.parametrize(
+    ("path", "coding"), [("gzip", "gzip"), ("deflate", "deflate"), ("brotli", "br"), ("zstd", "zstd")]
+)
 async def test_codings_are_decoded_in_passing(api: str, path: str, coding: str) -> None:
     """Overview, "Features": gzip and deflate by themselves, br and zstd with their packages."""
     async with hyperhttp.Client() as client:

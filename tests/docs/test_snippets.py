@@ -15,13 +15,15 @@ import inspect
 import re
 import sys
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
 
+from hyperhttp import CircuitBreakerOpen, RetryError, WebSocketError, exceptions
 from hyperhttp.plugins import hookspecs
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +44,11 @@ NO_RUN = re.compile(r"<!-- no-run: (?P<reason>\S.*) -->")
 PRINTED = re.compile(r"^\s*print\(.*\)  # (?P<text>.+)$")
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} +(?P<text>.+?) *$", re.MULTILINE)
+
+
+def read(page: str) -> str:
+    path = ROOT / page
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 @dataclass(frozen=True)
@@ -129,10 +136,6 @@ def without_blocks(text: str) -> str:
     return re.sub(r"^( *)```.*?^\1```", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
-def read(page: str) -> str:
-    return (ROOT / page).read_text(encoding="utf-8")
-
-
 def test_the_pages_are_there() -> None:
     assert set(PAGES) >= EXPECTED
 
@@ -174,6 +177,51 @@ def test_every_hook_has_a_heading_with_its_exact_signature() -> None:
     arguments = {hook: ", ".join(inspect.signature(getattr(hookspecs, hook)).parameters) for hook in hooks}
     wanted = {f"`{hook}({arguments[hook]})`" for hook in hooks}
     assert {heading for heading in headings if hookspecs.HOOK_PREFIX in heading} == wanted
+
+
+LIMIT = re.compile(r"^\| .+? \| (?P<amount>[^|]+?) \| `(?P<name>\w+(?:\.\w+)+)` \|", re.MULTILINE)
+UNITS = {"": 1, "s": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+
+
+def amount_of(text: str) -> float | None:
+    """A limit as the page writes it: ``none``, ``100``, ``15 s``, ``64 KiB``."""
+    if text == "none":
+        return None
+    number, _, unit = text.partition(" ")
+    return float(number) * UNITS[unit]
+
+
+def constant(name: str) -> Any:
+    """What a dotted name below ``hyperhttp`` stands for; of a dataclass's field, its default."""
+    parts = name.split(".")
+    at = next(index for index, part in enumerate(parts) if not part.islower() or part.startswith("_"))
+    value: Any = import_module(".".join(["hyperhttp", *parts[:at]]))
+    for part in parts[at:]:
+        if isinstance(value, type) and is_dataclass(value):
+            value = next(field.default for field in fields(value) if field.name == part)
+        else:
+            value = getattr(value, part)
+    return value
+
+
+@pytest.mark.parametrize(("amount", "name"), LIMIT.findall(read("docs/limits.md")))
+def test_a_limit_is_what_the_page_says(amount: str, name: str) -> None:
+    """Whoever moves or changes a limit changes docs/limits.md with it."""
+    assert constant(name) == amount_of(amount)
+
+
+def test_the_page_of_limits_names_them() -> None:
+    assert len(LIMIT.findall(read("docs/limits.md"))) > 50
+
+
+def test_the_page_of_errors_has_every_exception_with_its_facts() -> None:
+    rows = dict(re.findall(r"^\| [· ]*`(\w+)` \| (`\w+` \| \w+) \|", read("docs/errors.md"), re.MULTILINE))
+    classes = {name: getattr(exceptions, name) for name in exceptions.__all__}
+    for name, error in classes.items():
+        if not isinstance(error, type) or issubclass(error, (RetryError, CircuitBreakerOpen, WebSocketError)):
+            continue
+        assert rows.pop(name) == f"`{error.kind}` | {'yes' if error.retryable else 'no'}", name
+    assert not rows
 
 
 # -- the checks themselves -----------------------------------------------------------------------------------

@@ -64,13 +64,9 @@ ENCODED = [
     pytest.param("x-gzip", gzip.compress(TEXT), id="x-gzip"),
     pytest.param("GZip", gzip.compress(TEXT), id="mixed case"),
     pytest.param("gzip", gzip.compress(TEXT[:1000]) + gzip.compress(TEXT[1000:]), id="two members"),
-    pytest.param(
-        "gzip", gzip.compress(b"") * 3 + gzip.compress(TEXT) + gzip.compress(b""), id="empty members"
-    ),
+    pytest.param("gzip", gzip.compress(b"") * 3 + gzip.compress(TEXT) + gzip.compress(b""), id="empty members"),
     pytest.param("gzip", gzip.compress(TEXT) + bytes(1000), id="zero padding"),
-    pytest.param(
-        "gzip", gzip.compress(TEXT[:9]) + bytes(9) + gzip.compress(TEXT[9:]), id="padding between members"
-    ),
+    pytest.param("gzip", gzip.compress(TEXT[:9]) + bytes(9) + gzip.compress(TEXT[9:]), id="padding between members"),
     pytest.param("deflate", zlib.compress(TEXT), id="deflate as zlib"),
     pytest.param("deflate", bare_deflate(TEXT), id="deflate bare"),
     pytest.param("deflate", bare_deflate(TEXT) + zlib.compress(TEXT)[-4:], id="deflate bare with checksum"),

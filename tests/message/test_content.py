@@ -130,15 +130,11 @@ def test_two_contents_are_a_type_error(options):
 )
 def test_forms_are_encoded_as_html_does_it(fields, encoded):
     assert encode_form(fields) == encoded
-    pairs = [
-        (name, value) for name, value in parse_qsl(encoded.decode(), keep_blank_values=True, errors="replace")
-    ]
+    pairs = [(name, value) for name, value in parse_qsl(encoded.decode(), keep_blank_values=True, errors="replace")]
     assert len(pairs) == encoded.count(b"=")
 
 
-@pytest.mark.parametrize(
-    "fields", [{"a": {"b": 1}}, {"a": object()}, {1: "a"}, {"a": decimal.Decimal(1)}, [("a",)]]
-)
+@pytest.mark.parametrize("fields", [{"a": {"b": 1}}, {"a": object()}, {1: "a"}, {"a": decimal.Decimal(1)}, [("a",)]])
 def test_a_form_of_something_else_is_a_type_error(fields):
     with pytest.raises(TypeError):
         encode_content(data=fields)

@@ -153,9 +153,7 @@ def test_what_may_not_be_sent_is_refused(arguments, error):
 
 
 def test_a_response_sets_cookies_for_its_host():
-    jar = jar_from(
-        b"a=1", "b=2; Domain=example.com; Path=/", b"c=3; Path=/a/b; Secure; HttpOnly; SameSite=Strict"
-    )
+    jar = jar_from(b"a=1", "b=2; Domain=example.com; Path=/", b"c=3; Path=/a/b; Secure; HttpOnly; SameSite=Strict")
     assert jar.header_for(SITE) == "c=3; a=1; b=2"
     assert jar.header_for("http://www.example.com/a/b") == "a=1; b=2"
     assert jar.header_for("https://www.example.com/a/bc") == "a=1; b=2"
@@ -263,9 +261,7 @@ def test_a_domain_keeps_180_cookies_and_loses_those_not_used_for_long():
     jar.extract("https://flood.com/", [b"kept=1; Path=/kept"])
     for start in range(0, 1000, 100):
         jar.header_for("https://flood.com/kept")
-        jar.extract(
-            "https://flood.com/", [b"n%d=1; Path=/x" % number for number in range(start, start + 100)]
-        )
+        jar.extract("https://flood.com/", [b"n%d=1; Path=/x" % number for number in range(start, start + 100)])
         assert len(jar.all(domain="flood.com")) <= 180
     assert len(jar.all(domain="flood.com")) >= 150
     assert jar.get("kept") == "1"

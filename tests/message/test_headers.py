@@ -220,9 +220,7 @@ def test_merging_with_a_bar():
         left |= 5
 
 
-@pytest.mark.parametrize(
-    "make", [Headers.copy, copy.copy, copy.deepcopy, lambda h: pickle.loads(pickle.dumps(h))]
-)
+@pytest.mark.parametrize("make", [Headers.copy, copy.copy, copy.deepcopy, lambda h: pickle.loads(pickle.dumps(h))])
 def test_copies_are_equal_and_independent(response, make):
     again = make(response)
     assert again == response
@@ -315,9 +313,7 @@ def test_tokens_are_names(name):
     assert check_field(name, "v") == (raw, b"v")
 
 
-@pytest.mark.parametrize(
-    "byte", [byte for byte in range(256) if chr(byte) not in TOKENS and not chr(byte).isalnum()]
-)
+@pytest.mark.parametrize("byte", [byte for byte in range(256) if chr(byte) not in TOKENS and not chr(byte).isalnum()])
 @pytest.mark.parametrize("place", ["{}", "a{}", "{}a", "a{}b"])
 def test_other_characters_are_refused_in_names(byte, place):
     text = place.format(chr(byte))
@@ -337,25 +333,19 @@ def test_names_are_ascii_and_not_empty(name):
 def test_control_characters_are_refused_in_values_and_values_never_shown(byte, place):
     text = "hunter2" + place.format(chr(byte))
     for value in (text, text.encode()):
-        with pytest.raises(
-            LocalProtocolError, match=f"'X-Name' holds the control character 0x{byte:02X}"
-        ) as info:
+        with pytest.raises(LocalProtocolError, match=f"'X-Name' holds the control character 0x{byte:02X}") as info:
             check_field("X-Name", value)
         assert "hunter2" not in str(info.value)
 
 
-@pytest.mark.parametrize(
-    "value", ["a\r\nB: c", "a\nB: c", "a\rB: c", b"a\r\n b", "a\x00b", "a\u010a", "a\u560a"]
-)
+@pytest.mark.parametrize("value", ["a\r\nB: c", "a\nB: c", "a\rB: c", b"a\r\n b", "a\x00b", "a\u010a", "a\u560a"])
 def test_no_value_reaches_the_wire_with_a_line_break(value):
     try:
         _, raw = check_field("X", value)
     except LocalProtocolError:
         return
     assert not set(raw) & {0, 10, 13}
-    assert (
-        raw == value.encode()
-    )  # a character above U+00FF goes out as UTF-8, never cut down to its last byte
+    assert raw == value.encode()  # a character above U+00FF goes out as UTF-8, never cut down to its last byte
 
 
 def test_a_lone_surrogate_is_refused():
@@ -455,11 +445,7 @@ def test_what_is_accepted_never_holds_a_line_break(name, value):
 
 
 @settings(max_examples=100, deadline=None)
-@given(
-    st.lists(
-        st.tuples(names, st.binary(max_size=8).filter(lambda raw: not set(raw) & set(CONTROLS))), max_size=6
-    )
-)
+@given(st.lists(st.tuples(names, st.binary(max_size=8).filter(lambda raw: not set(raw) & set(CONTROLS))), max_size=6))
 def test_bytes_come_back_as_they_were_given(fields):
     headers = Headers(fields)
     assert headers.raw == [(name.encode(), value.strip(b" \t")) for name, value in fields]

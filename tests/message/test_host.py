@@ -62,9 +62,7 @@ def test_internationalised_names_become_alabels(text, host):
     assert parse_host(text) == host
 
 
-@pytest.mark.parametrize(
-    "host", ["xn--bcher-kva.example", "XN--BCHER-KVA.example", "xn--i-7iq.ws", "xn--fa-hia.de"]
-)
+@pytest.mark.parametrize("host", ["xn--bcher-kva.example", "XN--BCHER-KVA.example", "xn--i-7iq.ws", "xn--fa-hia.de"])
 def test_sound_alabels_are_kept(host):
     assert parse_host(host) == host.lower()
 
@@ -121,9 +119,7 @@ def test_text_that_turns_into_something_else_is_refused(text):
         parse_host(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["1２7.0.0.1", "１２７.0.0.1", "127。0。0。1", "①27.0.0.1", "٣.٣.٣.٣", "0x７f.1"]
-)
+@pytest.mark.parametrize("text", ["1２7.0.0.1", "１２７.0.0.1", "127。0。0。1", "①27.0.0.1", "٣.٣.٣.٣", "0x７f.1"])
 def test_other_scripts_do_not_make_addresses(text):
     with pytest.raises(InvalidURL):
         parse_host(text)
@@ -291,9 +287,7 @@ def test_hosts_in_urls_and_on_the_wire(host, shown, outside):
     assert without_zone(host) == outside
 
 
-@pytest.mark.parametrize(
-    "host", ["example.com", "1.2.3.4.example", "127.0.0.1.", "0x7f.1", "", "127.0.0.1\n"]
-)
+@pytest.mark.parametrize("host", ["example.com", "1.2.3.4.example", "127.0.0.1.", "0x7f.1", "", "127.0.0.1\n"])
 def test_names_are_not_addresses(host):
     assert not is_ip_address(host)
 

@@ -143,9 +143,7 @@ async def test_every_shape_of_a_part(shape, as_files, path):
 
 
 def test_text_in_a_tuple_is_text_and_never_a_path(path):
-    encoder = MultipartEncoder(
-        files={"a": ("meta.json", '{"é": 1}'), "b": (None, "plain"), "c": ("x", str(path))}
-    )
+    encoder = MultipartEncoder(files={"a": ("meta.json", '{"é": 1}'), "b": (None, "plain"), "c": ("x", str(path))})
     assert parts_of(encoder) == [
         ("a", "meta.json", "application/json", '{"é": 1}'.encode()),
         ("b", None, None, b"plain"),
@@ -154,9 +152,7 @@ def test_text_in_a_tuple_is_text_and_never_a_path(path):
 
 
 def test_a_list_is_several_parts_of_one_name(path):
-    encoder = MultipartEncoder(
-        fields={"tag": ["a", "b"], "n": (1, 2)}, files={"f": [path, ("x.png", PNG), b"z"]}
-    )
+    encoder = MultipartEncoder(fields={"tag": ["a", "b"], "n": (1, 2)}, files={"f": [path, ("x.png", PNG), b"z"]})
     assert [part[:2] for part in parts_of(encoder)] == [
         ("tag", None), ("tag", None), ("n", None), ("n", None), ("f", "report.pdf"), ("f", "x.png"),
         ("f", None),
@@ -164,9 +160,7 @@ def test_a_list_is_several_parts_of_one_name(path):
 
 
 def test_fields_may_be_numbers_booleans_and_nothing():
-    encoder = MultipartEncoder(
-        [("i", 1), ("f", 1.5), ("t", True), ("n", None)], fields={"b": b"\xff", "no": None}
-    )
+    encoder = MultipartEncoder([("i", 1), ("f", 1.5), ("t", True), ("n", None)], fields={"b": b"\xff", "no": None})
     assert [(name, content) for name, _, _, content in parts_of(encoder)] == [
         ("i", b"1"), ("f", b"1.5"), ("t", b"true"), ("b", b"\xff"),
     ]  # fmt: skip
@@ -215,9 +209,7 @@ def test_what_would_begin_another_header_is_refused(bad):
 
 
 def test_further_headers_are_written_and_the_disposition_is_not_theirs():
-    encoder = MultipartEncoder(
-        files={"f": ("a.png", b"", None, {"X-Id": "7", "content-type": "a/b"})}, boundary="b"
-    )
+    encoder = MultipartEncoder(files={"f": ("a.png", b"", None, {"X-Id": "7", "content-type": "a/b"})}, boundary="b")
     assert b'filename="a.png"\r\nX-Id: 7\r\ncontent-type: a/b\r\n\r\n' in b"".join(encoder)
     with pytest.raises(LocalProtocolError, match="Content-Disposition"):
         MultipartEncoder(files={"f": ("a", b"", None, {"content-disposition": "x"})})

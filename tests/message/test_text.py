@@ -97,9 +97,7 @@ def test_labels_nobody_knows_leave_nothing_behind():
     assert len(encodings._cache) == before
 
 
-@pytest.mark.parametrize(
-    "value", ["; a=" * 50_000, 'a/b; x="' + "\\" * 200_000, "a/b" + " ;" * 100_000, "," * 200_000]
-)
+@pytest.mark.parametrize("value", ["; a=" * 50_000, 'a/b; x="' + "\\" * 200_000, "a/b" + " ;" * 100_000, "," * 200_000])
 def test_reading_a_hostile_content_type_does_not_take_quadratic_time(value):
     assert charset_of(f"{value}; charset", default="none") == "none"  # or the test's time limit passes
 
@@ -173,9 +171,7 @@ def test_json_in_no_encoding_is_a_value_error():
 LINES = "one\ntwo\r\nthree\rfour\n\nsix\r\r\neight\u2028nine\x0bten\x85eleven\r\n"
 
 
-@pytest.mark.parametrize(
-    "text", [LINES, LINES + "rest", "", "\n", "\r", "\r\n", "\n\r", "a", "\r\r\n\n", "a\r\n\nb"]
-)
+@pytest.mark.parametrize("text", [LINES, LINES + "rest", "", "\n", "\r", "\r\n", "\n\r", "a", "\r\r\n\n", "a\r\n\nb"])
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
 def test_lines_are_those_of_text_mode_whatever_pieces_they_arrive_in(text, size):
     splitter = LineSplitter()
@@ -202,9 +198,7 @@ def test_a_line_in_very_many_pieces_does_not_take_quadratic_time():
     assert [len(line) for line in splitter.finish()] == [30_000_000]
 
 
-@pytest.mark.parametrize(
-    "pieces", [["x" * 11], ["xxxxx", "xxxxxx"], ["xxxxx", "xxxxxx\n"], ["a\n" + "x" * 11 + "\n"]]
-)
+@pytest.mark.parametrize("pieces", [["x" * 11], ["xxxxx", "xxxxxx"], ["xxxxx", "xxxxxx\n"], ["a\n" + "x" * 11 + "\n"]])
 def test_a_line_longer_than_allowed_is_an_error(pieces):
     splitter = LineSplitter(max_length=10)
     with pytest.raises(DecodingError, match="10 characters") as caught:

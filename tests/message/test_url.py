@@ -551,9 +551,7 @@ def test_joining(base, reference, result):
     assert str(URL(base).join(reference)) == result
 
 
-@pytest.mark.parametrize(
-    "reference", ["http:b", "//", "//a@b@c", "///x", "\nx\ny", "http://", "//0x7f.1/", "1:2"]
-)
+@pytest.mark.parametrize("reference", ["http:b", "//", "//a@b@c", "///x", "\nx\ny", "http://", "//0x7f.1/", "1:2"])
 def test_references_open_to_two_readings_are_refused(reference):
     with pytest.raises(InvalidURL):
         URL("http://h/a").join(reference)

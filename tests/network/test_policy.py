@@ -178,8 +178,7 @@ def test_the_error_names_host_address_and_reason() -> None:
         PUBLIC.check(address, "intern.example")
     assert isinstance(caught.value, ConnectError)
     assert str(caught.value) == (
-        "the address policy does not allow a connection to 10.0.0.5 (private), "
-        "the address of intern.example:443"
+        "the address policy does not allow a connection to 10.0.0.5 (private), the address of intern.example:443"
     )
     assert (caught.value.host, caught.value.port, caught.value.phase) == ("intern.example", 443, "connect")
 

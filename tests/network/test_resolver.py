@@ -362,9 +362,7 @@ async def test_two_caches_on_one_network_do_not_share_lookups() -> None:
     assert await asyncio.gather(*waiting) == [(LOOPBACK4,), (LOOPBACK6,)]
 
 
-@pytest.mark.parametrize(
-    "options", [{"ttl": -1}, {"negative_ttl": -1}, {"max_entries": 0}, {"ttl": float("nan")}]
-)
+@pytest.mark.parametrize("options", [{"ttl": -1}, {"negative_ttl": -1}, {"max_entries": 0}, {"ttl": float("nan")}])
 def test_nonsense_limits_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must"):
         caching(ScriptedResolver([]), **options)

@@ -163,9 +163,7 @@ def test_the_password_of_a_key_is_never_shown() -> None:
         ({"cert": ("c.pem", "k.pem", 5)}, TypeError, "cert must be a path"),
     ],
 )
-def test_options_of_the_wrong_kind_are_refused(
-    options: dict[str, Any], error: type[Exception], reason: str
-) -> None:
+def test_options_of_the_wrong_kind_are_refused(options: dict[str, Any], error: type[Exception], reason: str) -> None:
     with pytest.raises(error, match=reason):
         TLSOptions(**options)
 
@@ -351,9 +349,7 @@ def test_a_client_certificate_is_shown_in_every_form(
 
 def test_a_missing_client_certificate_is_explained(demanding: ssl.SSLContext, ca_file: str) -> None:
     with tls_server(demanding) as port:
-        assert "wants a client certificate; pass cert=" in explained(
-            ssl_context(TLSOptions(verify=ca_file)), port
-        )
+        assert "wants a client certificate; pass cert=" in explained(ssl_context(TLSOptions(verify=ca_file)), port)
 
 
 def test_a_client_certificate_of_a_stranger_is_explained(
@@ -366,9 +362,7 @@ def test_a_client_certificate_of_a_stranger_is_explained(
 
 
 def test_an_encrypted_key_without_password_does_not_ask_on_the_terminal(client_files: ClientFiles) -> None:
-    with pytest.raises(
-        TLSError, match=r"locked\.pem: the key is encrypted; pass \(certificate, key, password\)"
-    ):
+    with pytest.raises(TLSError, match=r"locked\.pem: the key is encrypted; pass \(certificate, key, password\)"):
         ssl_context(TLSOptions(cert=(client_files.chain, client_files.locked)))
 
 
@@ -378,14 +372,10 @@ def test_a_wrong_password_is_an_error_that_does_not_show_it(client_files: Client
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_key_of_another_certificate_is_named(
-    ca: trustme.CA, client_files: ClientFiles, tmp_path: Path
-) -> None:
+def test_a_key_of_another_certificate_is_named(ca: trustme.CA, client_files: ClientFiles, tmp_path: Path) -> None:
     other = tmp_path / "other.pem"
     ca.issue_cert("other@example.com").private_key_pem.write_to_path(other)
-    with pytest.raises(
-        TLSError, match=r"chain\.pem, .*other\.pem: the key does not belong to the certificate"
-    ):
+    with pytest.raises(TLSError, match=r"chain\.pem, .*other\.pem: the key does not belong to the certificate"):
         ssl_context(TLSOptions(cert=(client_files.chain, other)))
 
 
@@ -433,9 +423,7 @@ def test_the_environment_is_part_of_what_is_shared(monkeypatch: pytest.MonkeyPat
     assert ssl_context(TLSOptions()) is before
 
 
-def test_a_replaced_file_makes_a_new_context(
-    server_context: ssl.SSLContext, ca_file: str, tmp_path: Path
-) -> None:
+def test_a_replaced_file_makes_a_new_context(server_context: ssl.SSLContext, ca_file: str, tmp_path: Path) -> None:
     path = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(path)
     options = TLSOptions(verify=path)
@@ -481,8 +469,7 @@ def test_a_burst_of_threads_makes_one_context(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(tls, "_build", slow_build)
     contexts: list[ssl.SSLContext] = []
     threads = [
-        threading.Thread(target=lambda: contexts.append(ssl_context(TLSOptions(verify=False))))
-        for _ in range(8)
+        threading.Thread(target=lambda: contexts.append(ssl_context(TLSOptions(verify=False)))) for _ in range(8)
     ]
     for thread in threads:
         thread.start()
@@ -568,9 +555,7 @@ def test_a_chain_to_an_unknown_root_is_explained(ca: trustme.CA, tmp_path: Path)
         assert "self-signed root that is not trusted" in explained(ssl_context(TLSOptions()), port)
 
 
-@pytest.mark.parametrize(
-    "answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-OpenSSH_9.6\r\n", b"\0" * 64]
-)
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-OpenSSH_9.6\r\n", b"\0" * 64])
 def test_a_server_that_does_not_speak_tls_is_explained(answer: bytes) -> None:
     def handle(connection: socket.socket) -> None:
         connection.recv(4096)
@@ -641,9 +626,7 @@ def test_a_known_fault_of_a_certificate_is_a_sentence(code: int) -> None:
 def test_an_unknown_fault_of_a_certificate_is_given_as_it_is() -> None:
     error = ssl.SSLCertVerificationError(1, "certificate verify failed")
     error.verify_code, error.verify_message = 999, "something new"
-    assert str(tls_error(error, "example.com")) == (
-        "the certificate of example.com was not accepted: something new"
-    )
+    assert str(tls_error(error, "example.com")) == ("the certificate of example.com was not accepted: something new")
 
 
 @pytest.mark.parametrize(

@@ -71,9 +71,7 @@ def test_a_method_that_waits_where_nothing_may_is_an_error(event):
 
     listener = types.SimpleNamespace(**{event: method})
 
-    with pytest.raises(
-        PluginError, match=rf"by plugin 'spy' \(spy 1.0\): {event}\(\) must be a plain function"
-    ):
+    with pytest.raises(PluginError, match=rf"by plugin 'spy' \(spy 1.0\): {event}\(\) must be a plain function"):
         compiled_with(lambda: listener).create_listeners()
 
 
@@ -99,9 +97,7 @@ def test_listeners_are_called_in_the_order_of_adding():
 
 @pytest.mark.parametrize("listener", [object(), EventListener(), None, types.SimpleNamespace(request="no")])
 def test_a_listener_that_listens_to_nothing_is_an_error(listener):
-    with pytest.raises(
-        PluginError, match=r"event listener 'listener-0' by plugin 'spy' \(spy 1.0\) has none of"
-    ):
+    with pytest.raises(PluginError, match=r"event listener 'listener-0' by plugin 'spy' \(spy 1.0\) has none of"):
         compiled_with(lambda: listener).create_listeners()
 
 

@@ -50,9 +50,7 @@ def test_each_interface_is_reachable_from_the_package():
     assert all(getattr(plugins, name) is getattr(interfaces, name) for name in interfaces.__all__)
 
 
-@pytest.mark.parametrize(
-    "event", ["request", "response", "error", "retry", "redirect", "connection", "close"]
-)
+@pytest.mark.parametrize("event", ["request", "response", "error", "retry", "redirect", "connection", "close"])
 def test_an_event_listener_has_a_method_for_each_event_that_does_nothing(event):
     method = getattr(interfaces.EventListener(), event)
     arguments = [None] * method.__code__.co_argcount

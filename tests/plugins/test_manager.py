@@ -250,8 +250,7 @@ def test_objects_are_asked_once_for_each_client(site):
 def test_a_plugin_that_failed_is_asked_again(site, monkeypatch):
     site.install(
         "late",
-        "import os; os.environ['HYPERHTTP_TEST_READY']\n"
-        + CODING.format(name="a", aliases=(), replace=False),
+        "import os; os.environ['HYPERHTTP_TEST_READY']\n" + CODING.format(name="a", aliases=(), replace=False),
     )
     with pytest.raises(PluginError):
         site.manager.compile()
@@ -516,9 +515,7 @@ def test_a_failure_of_the_core_itself_is_called_a_defect(site, monkeypatch):
 
     monkeypatch.setattr(builtin, "hyperhttp_register_decoders", hyperhttp_register_decoders)
 
-    with pytest.raises(
-        PluginError, match=rf"\(hyperhttp {__version__}\) failed in .* This is a defect of hyperhttp"
-    ):
+    with pytest.raises(PluginError, match=rf"\(hyperhttp {__version__}\) failed in .* This is a defect of hyperhttp"):
         site.manager.compile([])
 
 

@@ -71,9 +71,7 @@ KINDS = {
     "command": (add_command, "commands"),
 }
 
-every_kind = pytest.mark.parametrize(
-    ("kind", "add", "attribute"), [(kind, *rest) for kind, rest in KINDS.items()]
-)
+every_kind = pytest.mark.parametrize(("kind", "add", "attribute"), [(kind, *rest) for kind, rest in KINDS.items()])
 
 
 @every_kind
@@ -84,9 +82,7 @@ def test_a_name_that_is_taken_is_an_error_that_names_who_has_it(kind, add, attri
     add(registries, "name")
     registry.open_for("plugin 'second' (two 2.0)")
 
-    with pytest.raises(
-        PluginError, match=rf"{kind} 'name.* already registered by plugin 'first' \(one 1.0\)"
-    ):
+    with pytest.raises(PluginError, match=rf"{kind} 'name.* already registered by plugin 'first' \(one 1.0\)"):
         add(registries, "name")
 
 

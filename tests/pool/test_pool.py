@@ -3,80 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from hyperhttp.config import Limits
 from hyperhttp.connection.base import GONE, IDLE, IN_USE
 from hyperhttp.connection.route import Route
 from hyperhttp.exceptions import ClientClosed, ConnectError, PoolTimeout, TotalTimeout
 from hyperhttp.network.base import NEVER
-from hyperhttp.pool import pool as pool_module
-from hyperhttp.pool.pool import ConnectionPool
-from tests.memory import HandDialer, MemoryNetwork, StubConnection, turns
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-TLS: Any = object()  # a route with TLS may turn out to be multiplexed
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = 1000.0
-
-    def __call__(self) -> float:
-        return self.time
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(pool_module, "_now", clock)
-    return clock
-
-
-class House:
-    """A pool with what it needs, and users of it."""
-
-    def __init__(self, clock: Clock, **limits: Any) -> None:
-        self.clock = clock
-        self.network = MemoryNetwork()
-        self.dialer = HandDialer()
-        self.pool = ConnectionPool(self.network, self.dialer, Limits(**limits))
-        self.a = Route("http", "a.example", 80)
-        self.b = Route("http", "b.example", 80)
-        self.c = Route("https", "c.example", 443, tls=TLS, http2=True)
-
-    async def get(self, route: Route, *, timeout: float | None = None, total_at: float = NEVER) -> Any:
-        """A connection, as the last stage of the pipeline takes it."""
-        lane = self.pool.lane(route)
-        connection = self.pool.take(lane, self.clock.time)
-        return connection or await self.pool.acquire(lane, timeout, None, total_at)
-
-    def ask(self, route: Route, **options: Any) -> asyncio.Task[Any]:
-        return asyncio.ensure_future(self.get(route, **options))
-
-    async def open(self, route: Route, **options: Any) -> StubConnection:
-        """A connection opened for a request that has it now."""
-        asking = self.ask(route)
-        await turns()
-        if not asking.done():
-            self.dialer.dials[-1].succeed(now=self.clock.time, **options)
-        return await asking
-
-    def stats(self) -> tuple[int, int, int]:
-        """Idle, in use, total over all lanes."""
-        rows = self.pool.stats().values()
-        return tuple(sum(row[key] for row in rows) for key in ("idle", "in_use", "total"))  # type: ignore[return-value]
-
-
-@pytest.fixture
-def house(clock: Clock) -> Any:
-    return lambda **limits: House(clock, **limits)
-
+from tests.memory import turns
 
 # -- one connection ------------------------------------------------------------------------------------------
 
@@ -150,7 +85,7 @@ async def test_a_fresh_connection_is_opened_after_a_stale_one_and_its_neighbours
 # -- time ----------------------------------------------------------------------------------------------------
 
 
-async def test_an_idle_connection_expires(house: Any, clock: Clock) -> None:
+async def test_an_idle_connection_expires(house: Any, clock: Any) -> None:
     here = house(keepalive_expiry=5.0)
     connection = await here.open(here.a)
     connection.finish()
@@ -159,7 +94,7 @@ async def test_an_idle_connection_expires(house: Any, clock: Clock) -> None:
     assert (connection.closings, here.stats(), here.network.timers) == (1, (0, 0, 0), [])
 
 
-async def test_an_expired_connection_is_not_taken_even_if_no_timer_ran(house: Any, clock: Clock) -> None:
+async def test_an_expired_connection_is_not_taken_even_if_no_timer_ran(house: Any, clock: Any) -> None:
     here = house(keepalive_expiry=5.0)
     connection = await here.open(here.a)
     connection.finish()
@@ -168,7 +103,7 @@ async def test_an_expired_connection_is_not_taken_even_if_no_timer_ran(house: An
     assert connection.closings == 1
 
 
-async def test_a_connection_past_its_age_is_retired_after_its_exchange(house: Any, clock: Clock) -> None:
+async def test_a_connection_past_its_age_is_retired_after_its_exchange(house: Any, clock: Any) -> None:
     here = house(max_connection_age=60.0)
     connection = await here.open(here.a)
     clock.time = connection.read_at = 1059.0
@@ -180,7 +115,7 @@ async def test_a_connection_past_its_age_is_retired_after_its_exchange(house: An
     assert (connection.closings, here.stats()) == (1, (0, 0, 0))
 
 
-async def test_idle_connections_beyond_those_to_keep_go_soon(house: Any, clock: Clock) -> None:
+async def test_idle_connections_beyond_those_to_keep_go_soon(house: Any, clock: Any) -> None:
     here = house(max_keepalive_connections=1)
     first, second = await here.open(here.a), await here.open(here.a)
     first.finish()
@@ -198,7 +133,7 @@ async def test_with_none_to_keep_each_is_closed_at_once(house: Any) -> None:
     assert (connection.closings, here.stats()) == (1, (0, 0, 0))
 
 
-async def test_bursts_do_not_pile_up_sweeps(house: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_bursts_do_not_pile_up_sweeps(house: Any, clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each burst asks for a sooner sweep; what it takes the place of must not go on beside it for ever."""
     here = house(max_keepalive_connections=1, keepalive_expiry=10.0)
     sweeps: list[float] = []
@@ -282,7 +217,7 @@ async def test_nothing_is_kept_of_a_host_whose_only_waiter_gave_up(house: Any) -
     assert set(here.pool.lanes) == {here.a}
 
 
-async def test_the_pool_timeout_says_what_to_change(house: Any, clock: Clock) -> None:
+async def test_the_pool_timeout_says_what_to_change(house: Any, clock: Any) -> None:
     here = house(max_connections=1)
     await here.open(here.a)
     asking = here.ask(here.a, timeout=2.0)
@@ -296,7 +231,7 @@ async def test_the_pool_timeout_says_what_to_change(house: Any, clock: Clock) ->
     assert (caught.value.phase, caught.value.elapsed) == ("pool", 2.0)
 
 
-async def test_total_that_ends_in_the_line_is_called_by_its_name(house: Any, clock: Clock) -> None:
+async def test_total_that_ends_in_the_line_is_called_by_its_name(house: Any, clock: Any) -> None:
     here = house(max_connections=1)
     await here.open(here.a)
     asking = here.ask(here.a, timeout=2.0, total_at=1001.0)

@@ -242,9 +242,7 @@ def test_keys_may_end_like_urls() -> None:
     assert chosen(proxies, "https://example.com/") == "http://two:2"
 
 
-@pytest.mark.parametrize(
-    "key", ["htpp", "", "ftp", "http:", "http://a b", "http://a/b", "example.com", 1, None]
-)
+@pytest.mark.parametrize("key", ["htpp", "", "ftp", "http:", "http://a b", "http://a/b", "example.com", 1, None])
 def test_a_key_that_means_nothing_is_refused(key: Any) -> None:
     with pytest.raises(ValueError, match="not a key of proxies="):
         ProxyMap({key: CORP})
@@ -298,9 +296,7 @@ def test_explicit_proxies_leave_the_environment_out(proxies: Any) -> None:
         ({"HTTPS_PROXY": CORP, "REQUEST_METHOD": "GET"}, None, CORP),
     ],
 )
-def test_the_environment_chooses_the_proxy(
-    environ: dict[str, str], http: str | None, https: str | None
-) -> None:
+def test_the_environment_chooses_the_proxy(environ: dict[str, str], http: str | None, https: str | None) -> None:
     proxies = ProxyMap(environ=environ)
     assert chosen(proxies, "http://example.com/") == http
     assert chosen(proxies, "https://example.com/") == https
@@ -433,9 +429,7 @@ def test_no_proxy(entry: str, url: str, direct: bool | None) -> None:
 
 
 def test_no_proxy_is_a_list_of_commas_or_blanks() -> None:
-    proxies = environment(
-        ALL_PROXY=CORP, NO_PROXY="a.example , b.example,,c.example\td.example  *.e.example,"
-    )
+    proxies = environment(ALL_PROXY=CORP, NO_PROXY="a.example , b.example,,c.example\td.example  *.e.example,")
     for host in ("a.example", "b.example", "c.example", "d.example", "x.e.example"):
         assert chosen(proxies, f"http://{host}/") is None
     assert chosen(proxies, "http://f.example/") == CORP

@@ -178,9 +178,7 @@ class Conversation:
         except h2.exceptions.StreamClosedError:
             exchange.reset = True
 
-    def _server_begins(
-        self, stream_id: int, exchange: Exchange, kind: str, fields: Fields, end: bool
-    ) -> None:
+    def _server_begins(self, stream_id: int, exchange: Exchange, kind: str, fields: Fields, end: bool) -> None:
         if kind == "trailers":
             self.server.send_headers(stream_id, [(b":status", b"103")])
             exchange.server_said.append(("interim", 103))
@@ -305,9 +303,7 @@ def test_no_bytes_make_the_engine_raise_or_forget_a_listener(data: st.DataObject
     client.receive_data(b"\0\0\0\x04\0\0\0\0\0")
     frames = st.tuples(st.integers(0, 10), st.integers(0, 255), st.integers(0, 8), st.binary(max_size=40))
     for kind, flags, stream_id, payload in data.draw(st.lists(frames, max_size=30)):
-        frame = (
-            len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream_id.to_bytes(4, "big") + payload
-        )
+        frame = len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream_id.to_bytes(4, "big") + payload
         cut = data.draw(st.integers(0, len(frame)))
         client.receive_data(frame[:cut])
         client.receive_data(frame[cut:])

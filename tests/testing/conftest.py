@@ -158,9 +158,7 @@ class H2Client:
         if data := self.h2.data_to_send():
             self.sock.sendall(data)
 
-    def start(
-        self, path: str, *, method: str = "GET", headers: dict[str, str] | None = None, end: bool = True
-    ) -> int:
+    def start(self, path: str, *, method: str = "GET", headers: dict[str, str] | None = None, end: bool = True) -> int:
         stream_id = self.h2.get_next_available_stream_id()
         pseudo = [(":method", method), (":scheme", "https"), (":authority", "origin.test"), (":path", path)]
         self.h2.send_headers(stream_id, [*pseudo, *(headers or {}).items()], end_stream=end)

@@ -72,9 +72,7 @@ def test_another_event_loop_policy_makes_no_difference() -> None:
         "loop.stop().result(5); loop.join()\n"
     )
     assert uvloop
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout.startswith("asyncio.")
 
 
@@ -84,8 +82,6 @@ def test_a_program_that_forgets_to_stop_still_ends() -> None:
         "async def nothing(): print('ended')\n"
         "BackgroundLoop('x', nothing).start().result(5)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout == "ended\n"
     assert done.stderr == ""

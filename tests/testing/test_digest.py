@@ -104,9 +104,7 @@ def test_what_is_wrong_is_said(changes: dict[str, str], problem: str) -> None:
 
 
 def test_missing_parameters_are_named() -> None:
-    assert check({"username": "user"}, NonceBook()).problem.startswith(
-        "missing realm, nonce, uri, response, qop"
-    )
+    assert check({"username": "user"}, NonceBook()).problem.startswith("missing realm, nonce, uri, response, qop")
 
 
 def test_a_nonce_is_stale_when_it_is_unknown_used_up_or_repeated() -> None:

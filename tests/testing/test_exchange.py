@@ -59,9 +59,7 @@ def test_query_parameters_are_found_the_last_one_wins(exchange: Any) -> None:
         one.number("bad", 0.0, most=10)
 
 
-async def test_the_whole_content_is_read_up_to_a_limit(
-    exchange: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_whole_content_is_read_up_to_a_limit(exchange: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     one = exchange(content=[b"ab", b"cd"])
     assert await one.read_all() == b"abcd" == one.body
     monkeypatch.setattr(exchange_module, "MAX_BUFFERED_BODY", 3)

@@ -20,9 +20,7 @@ CLOSE = b"Connection: close\r\n"
 
 
 def test_a_request_head_is_parsed() -> None:
-    method, target, version, headers = parse_request_head(
-        b"OPTIONS * HTTP/1.0\r\nX-A:  spaced \t\r\nX-B:\r\n\r\n"
-    )
+    method, target, version, headers = parse_request_head(b"OPTIONS * HTTP/1.0\r\nX-A:  spaced \t\r\nX-B:\r\n\r\n")
     assert (method, target, version) == ("OPTIONS", "*", "HTTP/1.0")
     assert headers.raw == [("X-A", "spaced"), ("X-B", "")]
 
@@ -168,9 +166,7 @@ def test_responses_that_cannot_have_content_keep_the_connection(raw: Any, status
 
 def test_100_continue_comes_before_content_is_read(origin: Origin) -> None:
     with socket.create_connection(("127.0.0.1", origin.port), timeout=10) as sock:
-        sock.sendall(
-            b"POST /expect HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n" + HOST + b"\r\n"
-        )
+        sock.sendall(b"POST /expect HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n" + HOST + b"\r\n")
         assert sock.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
         sock.sendall(b"hello")
         answer = sock.recv(10000)

@@ -11,9 +11,7 @@ import hyperhttp.testing
 def modules_after(code: str) -> set[str]:
     """What a fresh interpreter has imported after some code."""
     code += "\nimport sys; print(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
     return set(done.stdout.split())
 
 
@@ -27,9 +25,7 @@ def test_every_public_name_is_found() -> None:
 
 
 def test_importing_the_package_imports_none_of_its_parts() -> None:
-    loaded = {
-        name for name in modules_after("import hyperhttp.testing") if name.startswith("hyperhttp.testing")
-    }
+    loaded = {name for name in modules_after("import hyperhttp.testing") if name.startswith("hyperhttp.testing")}
     assert loaded == {"hyperhttp.testing"}
 
 

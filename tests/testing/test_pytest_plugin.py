@@ -47,7 +47,5 @@ def test_loading_the_plugin_imports_next_to_nothing() -> None:
         "import hyperhttp.testing.pytest_plugin\n"
         "print(*sorted(set(sys.modules) - before))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout.split() == ["hyperhttp.testing", "hyperhttp.testing.pytest_plugin"]

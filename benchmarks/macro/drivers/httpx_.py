@@ -12,9 +12,7 @@ class Async(Driver):
 
     def options(self) -> dict[str, object]:
         target = self.target
-        limits = httpx.Limits(
-            max_connections=target.connections, max_keepalive_connections=target.connections
-        )
+        limits = httpx.Limits(max_connections=target.connections, max_keepalive_connections=target.connections)
         verify = target.ssl_context() if target.tls else True
         # The default of 5 s would end the wide scenarios with PoolTimeout.
         return {"limits": limits, "verify": verify, "http2": target.http2, "timeout": 120.0}

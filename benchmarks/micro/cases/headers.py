@@ -42,9 +42,7 @@ def httpx_wire():
 def multidict_wire():
     from multidict import CIMultiDict
 
-    return lambda: CIMultiDict([(n.decode(), v.decode("utf-8", "surrogateescape")) for n, v in FIELDS])[
-        "content-type"
-    ]
+    return lambda: CIMultiDict([(n.decode(), v.decode("utf-8", "surrogateescape")) for n, v in FIELDS])["content-type"]
 
 
 @case("headers, from the wire, nobody looks", "hyperhttp")

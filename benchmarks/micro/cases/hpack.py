@@ -38,13 +38,9 @@ def literal_block(fields):
     huffman = HuffmanEncoder(REQUEST_CODES, REQUEST_CODES_LENGTH)
     block = bytearray([0x88])  # :status 200
     for name, value in fields[1:]:
-        block += bytes(
-            [0x0F, NAMES[name] - 15]
-        )  # literal without indexing, indexed name: RFC 7541 section 6.2.2
+        block += bytes([0x0F, NAMES[name] - 15])  # literal without indexing, indexed name: RFC 7541 section 6.2.2
         coded = huffman.encode(value)
-        block += (
-            bytes([0x80 | len(coded)]) + coded if len(coded) < len(value) else bytes([len(value)]) + value
-        )
+        block += bytes([0x80 | len(coded)]) + coded if len(coded) < len(value) else bytes([len(value)]) + value
     return bytes(block)
 
 

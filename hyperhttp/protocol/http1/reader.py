@@ -101,8 +101,8 @@ class ResponseReader:
                 self._receive_head(data)
             elif state == _LENGTH:
                 self._receive_length(data)
-            elif state == _CHUNKED:
-                self._receive_chunked(data)
+            elif state == _CHUNKED and self._chunks is not None:
+                self._pass_chunked(self._chunks, self._chunks.receive_data(data))
             elif state in (_UNTIL_CLOSE, _TUNNEL):
                 self.content_received(data)
             elif state == _IDLE:
@@ -155,7 +155,7 @@ class ResponseReader:
             self.stop_reading()
             self.response_failed(error)
 
-    # -- heads -----------------------------------------------------------------------------------------------
+    # -- heads -------------------------------------------------------------------------------------------------------
 
     def _receive_head(self, data: bytes) -> None:
         self.began = True
@@ -226,7 +226,7 @@ class ResponseReader:
         if rest and self._state == _TUNNEL:
             self.content_received(rest)
 
-    # -- content ---------------------------------------------------------------------------------------------
+    # -- content -----------------------------------------------------------------------------------------------------
 
     def _start_content(self, head: ResponseHead, length: int, rest: bytes) -> None:
         self.reusable = head.keep_alive
@@ -270,10 +270,6 @@ class ResponseReader:
         self.head_received(head)
         self._pass_chunked(chunks, content)
 
-    def _receive_chunked(self, data: bytes) -> None:
-        if self._chunks is not None:
-            self._pass_chunked(self._chunks, self._chunks.receive_data(data))
-
     def _pass_chunked(self, chunks: ChunkedDecoder, content: bytes) -> None:
         if content and self._state == _CHUNKED:
             self.content_received(content)
@@ -288,7 +284,7 @@ class ResponseReader:
                 self.reusable = False
             self.content_ended(chunks.trailers)
 
-    # -- what a connection overrides -------------------------------------------------------------------------
+    # -- what a connection overrides ---------------------------------------------------------------------------------
 
     def response_received(self, head: ResponseHead, content: bytes) -> None:
         """A whole response arrived in one piece; the reader is idle again."""

@@ -230,6 +230,4 @@ class H2Connection(MessageFrames):
             return ConnectionFault(
                 ErrorCode.PROTOCOL_ERROR, f"the server does not speak HTTP/2: it began with {begins}"
             )
-        return ConnectionFault(
-            ErrorCode.FRAME_SIZE_ERROR, "the server sent a frame that is larger than allowed"
-        )
+        return ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "the server sent a frame that is larger than allowed")

@@ -142,14 +142,10 @@ class ControlFrames(Sending):
             self._fail_stream(stream, fault)
 
     def _receive_push_promise(self, _flags: int, _stream_id: int, _payload: bytes) -> None:
-        raise ConnectionFault(
-            ErrorCode.PROTOCOL_ERROR, "the server pushed a response although that is switched off"
-        )
+        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the server pushed a response although that is switched off")
 
     def _receive_stray_continuation(self, _flags: int, _stream_id: int, _payload: bytes) -> None:
-        raise ConnectionFault(
-            ErrorCode.PROTOCOL_ERROR, "the server continued a header block that it had not begun"
-        )
+        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the server continued a header block that it had not begun")
 
     def _known_stream(self, stream_id: int) -> H2Stream | None:
         """The open stream of that number, None for one that is over.
@@ -158,9 +154,7 @@ class ControlFrames(Sending):
             ConnectionFault: no such stream has ever been opened (section 5.1, "idle").
         """
         if stream_id >= self._next_id or not stream_id & 1:
-            raise ConnectionFault(
-                ErrorCode.PROTOCOL_ERROR, "the server spoke about a request that was never made"
-            )
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the server spoke about a request that was never made")
         return self._streams.get(stream_id)
 
 

@@ -129,9 +129,7 @@ def goaway_error(code: int, debug_data: bytes) -> HTTP2Error:
     """The exception for a request that a closing server will not process (GOAWAY, RFC 9113 section 6.8)."""
     said = f", saying {printable(debug_data)}" if debug_data else ""
     if code == ErrorCode.NO_ERROR:
-        return remote_error(
-            f"the server is closing the connection and did not process the request{said}", code
-        )
+        return remote_error(f"the server is closing the connection and did not process the request{said}", code)
     meaning = _MEANINGS.get(code, "it gave no known reason")
     return remote_error(f"the server is closing the connection: {meaning} ({code_name(code)}){said}", code)
 

@@ -133,7 +133,5 @@ def strip_padding(data: bytes | memoryview, start: int, end: int, flags: int) ->
     if start > end:
         raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "the server sent a frame that is too short")
     if start + padding > end:
-        raise ConnectionFault(
-            ErrorCode.PROTOCOL_ERROR, "the server sent a frame with more padding than content"
-        )
+        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the server sent a frame with more padding than content")
     return start, end - padding

@@ -41,9 +41,7 @@ class Decoder:
 
     def __init__(self, table_size: int = DEFAULT_TABLE_SIZE) -> None:
         """Args: table_size: the SETTINGS_HEADER_TABLE_SIZE we announce, in bytes."""
-        self._table = (
-            _STATIC.copy()
-        )  # static entries, then dynamic ones, the newest first (RFC 7541 section 2.3.3)
+        self._table = _STATIC.copy()  # static entries, then dynamic ones, the newest first (RFC 7541 section 2.3.3)
         self._size = 0
         self._max_size = DEFAULT_TABLE_SIZE
         self._allowed = table_size

@@ -189,9 +189,7 @@ class Encoder:
             return b""
         if not FIELD_VALUE.fullmatch(value):
             shown = name.decode("ascii")
-            raise LocalProtocolError(
-                f"the value of the header {shown!r} holds a control character or line break"
-            )
+            raise LocalProtocolError(f"the value of the header {shown!r} holds a control character or line break")
         if kind == _SECRET:
             return _literal_name(_NEVER_INDEXED, 0x0F, name) + encode_integer(0, 0x7F, len(value)) + value
         pair = (name, value)

@@ -28,9 +28,7 @@ class MessageFrames(ControlFrames):
 
     __slots__ = ()
 
-    def _receive_headers(
-        self, flags: int, stream_id: int, data: bytes | memoryview, start: int, end: int
-    ) -> None:
+    def _receive_headers(self, flags: int, stream_id: int, data: bytes | memoryview, start: int, end: int) -> None:
         """A HEADERS frame between `start` and `end` of `data`."""
         if flags & _PADDED_OR_PRIORITY:
             start, end = frames.strip_padding(data, start, end, flags)
@@ -88,9 +86,7 @@ class MessageFrames(ControlFrames):
     def _receive_interim(self, stream: H2Stream, head: ResponseHead, end_stream: bool) -> None:
         stream.interim_responses += 1
         if end_stream:
-            raise StreamFault(
-                ErrorCode.PROTOCOL_ERROR, "the server ended a response with an interim status code"
-            )
+            raise StreamFault(ErrorCode.PROTOCOL_ERROR, "the server ended a response with an interim status code")
         if stream.interim_responses > self.config.max_interim_responses:
             raise StreamFault(
                 ErrorCode.ENHANCE_YOUR_CALM,
@@ -98,9 +94,7 @@ class MessageFrames(ControlFrames):
             )
         stream.listener.receive_informational(head)
 
-    def _receive_later_block(
-        self, stream_id: int, stream: H2Stream | None, block: bytes, end_stream: bool
-    ) -> None:
+    def _receive_later_block(self, stream_id: int, stream: H2Stream | None, block: bytes, end_stream: bool) -> None:
         """A header block after the head of the response, or after its end.
 
         It is decoded in every case: the next block builds on the table that this one leaves.
@@ -114,9 +108,7 @@ class MessageFrames(ControlFrames):
                 raise _after_the_end()
             trailers = read_trailers(entries, self.config.max_header_list_size, self.config.max_header_fields)
             if not end_stream:
-                raise StreamFault(
-                    ErrorCode.PROTOCOL_ERROR, "the server sent a trailer section that is not the end"
-                )
+                raise StreamFault(ErrorCode.PROTOCOL_ERROR, "the server sent a trailer section that is not the end")
             if stream.content_left:
                 raise _wrong_length(stream.content_left)
         except StreamFault as fault:
@@ -126,9 +118,7 @@ class MessageFrames(ControlFrames):
         self._end_receiving(stream)
         stream.listener.receive_trailers(trailers)
 
-    def _receive_data(
-        self, flags: int, stream_id: int, data: bytes | memoryview, start: int, end: int
-    ) -> None:
+    def _receive_data(self, flags: int, stream_id: int, data: bytes | memoryview, start: int, end: int) -> None:
         """A DATA frame between `start` and `end` of `data`; flow control counts its padding (section 6.9)."""
         size = end - start
         self._receive_left -= size
@@ -169,13 +159,9 @@ def _fault_of_data(stream: H2Stream) -> StreamFault:
     if stream.phase == ENDED:
         return _after_the_end()
     if stream.phase == EXPECTS_HEAD:
-        return StreamFault(
-            ErrorCode.PROTOCOL_ERROR, "the server sent content before the head of the response"
-        )
+        return StreamFault(ErrorCode.PROTOCOL_ERROR, "the server sent content before the head of the response")
     if stream.receive_left < 0:
-        return StreamFault(
-            ErrorCode.FLOW_CONTROL_ERROR, "the server sent more content than the stream allows"
-        )
+        return StreamFault(ErrorCode.FLOW_CONTROL_ERROR, "the server sent more content than the stream allows")
     return _wrong_length(stream.content_left or 0)
 
 

@@ -124,9 +124,7 @@ class PeerSettings:
             ConnectionFault: its length or a value is not allowed (section 6.5.2).
         """
         if len(payload) % _SETTING.size:
-            raise ConnectionFault(
-                ErrorCode.FRAME_SIZE_ERROR, "the server sent a SETTINGS frame of a wrong size"
-            )
+            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "the server sent a SETTINGS frame of a wrong size")
         identifiers = []
         for identifier, value in _SETTING.iter_unpack(payload):
             self._set(identifier, value)
@@ -151,9 +149,7 @@ class PeerSettings:
         elif identifier == MAX_HEADER_LIST_SIZE:
             self.max_header_list_size = value
         elif identifier == ENABLE_CONNECT_PROTOCOL:
-            if (
-                value > 1 or value < self.enable_connect_protocol
-            ):  # may not be taken back (RFC 8441 section 3)
+            if value > 1 or value < self.enable_connect_protocol:  # may not be taken back (RFC 8441 section 3)
                 raise _not_allowed("ENABLE_CONNECT_PROTOCOL", value)
             self.enable_connect_protocol = bool(value)
 

@@ -184,9 +184,7 @@ class ConnectionState:
         """Queue an answer the peer provoked; it must not be able to pile them up (CVE-2019-9512, ...)."""
         self._replies += 1
         if self._replies > self.config.max_replies:
-            raise ConnectionFault(
-                ErrorCode.ENHANCE_YOUR_CALM, "the server provokes answers and does not read them"
-            )
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "the server provokes answers and does not read them")
         self._out.append(frame)
 
     def _charge(self, cost: int = 1) -> None:
@@ -197,9 +195,7 @@ class ConnectionState:
         self._budget = min(self.config.control_budget, self._budget + self._useful * _CREDIT) - cost
         self._useful = 0
         if self._budget < 0:
-            raise ConnectionFault(
-                ErrorCode.ENHANCE_YOUR_CALM, "the server sends too many frames that carry no content"
-            )
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "the server sends too many frames that carry no content")
 
     def _charge_for_ended_stream(self, stream_id: int) -> None:
         """Treat a HEADERS or DATA frame for a stream that is not open (RFC 9113 section 5.1)."""

@@ -157,8 +157,7 @@ def links(exchange: Exchange) -> Reply:
     except ValueError:
         raise BadRequestError(400, "both parts of the path must be numbers") from None
     items = (
-        f"{i} " if i == current else f"<a href='/links/{count}/{i}'>{i}</a> "
-        for i in range(min(max(count, 1), 200))
+        f"{i} " if i == current else f"<a href='/links/{count}/{i}'>{i}</a> " for i in range(min(max(count, 1), 200))
     )
     return _text(f"<html><head><title>Links</title></head><body>{''.join(items)}</body></html>", "text/html")
 

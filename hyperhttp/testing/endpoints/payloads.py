@@ -74,9 +74,7 @@ def encode(data: bytes, codings: list[str]) -> bytes:
 
 
 def _coded_view(exchange: Exchange, coding: str, flag: str) -> Reply:
-    content = json.dumps(
-        view(exchange, "headers", "method", "origin") | {flag: True}, indent=2, sort_keys=True
-    )
+    content = json.dumps(view(exchange, "headers", "method", "origin") | {flag: True}, indent=2, sort_keys=True)
     label = "deflate" if coding == "deflate-raw" else coding
     fields = [("Content-Type", "application/json"), ("Content-Encoding", label), ("Vary", "Accept-Encoding")]
     return Reply(200, fields, encode(content.encode() + b"\n", [coding]))

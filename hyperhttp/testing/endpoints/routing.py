@@ -105,9 +105,7 @@ class Router:
                 allowed += route.methods
         if allowed:
             names = ", ".join(sorted({*allowed, "OPTIONS"}))
-            raise BadRequestError(
-                200 if method == "OPTIONS" else 405, f"allowed: {names}", [("Allow", names)]
-            )
+            raise BadRequestError(200 if method == "OPTIONS" else 405, f"allowed: {names}", [("Allow", names)])
         raise BadRequestError(404, f"there is no {path!r} here; / lists what there is")
 
     async def answer(self, exchange: Exchange) -> Reply:

@@ -48,9 +48,7 @@ def test_bytes_fed_while_output_is_pending_are_kept_in_order():
     encoded = brotli.compress(TEXT)
     decoder = BrotliDecoder()
 
-    content = (
-        decoder.decode(encoded[:20], 10) + decoder.decode(encoded[20:40], 10) + drain(decoder, encoded[40:])
-    )
+    content = decoder.decode(encoded[:20], 10) + decoder.decode(encoded[20:40], 10) + drain(decoder, encoded[40:])
 
     assert content == TEXT
     decoder.finish()

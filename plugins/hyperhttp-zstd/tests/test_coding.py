@@ -106,9 +106,7 @@ def test_bytes_fed_while_output_is_pending_are_kept_in_order():
     encoded = compress(TEXT)
     decoder = ZstdDecoder()
 
-    content = (
-        decoder.decode(encoded[:60], 10) + decoder.decode(encoded[60:80], 10) + drain(decoder, encoded[80:])
-    )
+    content = decoder.decode(encoded[:60], 10) + decoder.decode(encoded[60:80], 10) + drain(decoder, encoded[80:])
 
     assert content == TEXT
     decoder.finish()

@@ -547,6 +547,17 @@ def test_an_error_of_the_one_who_listens_is_a_failed_response():
     assert reader.kinds == ["head", "content", "failed"]
 
 
+def test_an_error_of_the_one_who_stopped_reading_is_not_told():
+    def stop_and_refuse():
+        reader.stop_reading()
+        raise RemoteProtocolError("too much")
+
+    reader = Recorder()
+    reader.on["content"] = stop_and_refuse
+    reader.feed(CHUNKED + b"2\r\nhi\r\nbroken")
+    assert reader.kinds == ["head", "content"]
+
+
 def test_nothing_is_held_after_the_end():
     reader = Recorder().feed(OK + b"X: y")
     assert reader._partial

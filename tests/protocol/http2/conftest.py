@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from hyperhttp.exceptions import HyperHTTPError
     from hyperhttp.protocol.events import ResponseHead
 
-DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = (
-    range(10)
-)
+DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 END_STREAM, END_HEADERS, PADDED = 0x1, 0x4, 0x8
 
 
@@ -93,9 +91,7 @@ class Conversation:
 
     @staticmethod
     def frame(frame_type: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
-        return (
-            struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", frame_type, flags, stream_id) + payload
-        )
+        return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", frame_type, flags, stream_id) + payload
 
     def settings(self, settings: Iterable[tuple[int, int]]) -> bytes:
         return self.frame(SETTINGS, 0, 0, b"".join(struct.pack(">HI", *setting) for setting in settings))
@@ -162,9 +158,7 @@ class Conversation:
 
     def reset_codes(self) -> list[tuple[int, int]]:
         """Stream and code of each RST_STREAM the engine has sent."""
-        return [
-            (frame[2], int.from_bytes(frame[3], "big")) for frame in self.sent() if frame[0] == RST_STREAM
-        ]
+        return [(frame[2], int.from_bytes(frame[3], "big")) for frame in self.sent() if frame[0] == RST_STREAM]
 
 
 @pytest.fixture

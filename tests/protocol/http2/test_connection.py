@@ -21,9 +21,7 @@ def test_it_begins_with_preface_settings_and_window() -> None:
     connection.initiate()
     assert connection.has_data_to_send
     data = connection.data_to_send()
-    assert data.startswith(
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x18\x04\0\0\0\0\0\0\x02\0\0\0\0\0\x04\0\x10\0\0"
-    )
+    assert data.startswith(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x18\x04\0\0\0\0\0\0\x02\0\0\0\0\0\x04\0\x10\0\0")
     assert data.endswith(b"\0\0\x04\x08\0\0\0\0\0" + ((1 << 24) - 65_535).to_bytes(4, "big"))
     assert connection.data_to_send() == b""
 

@@ -11,9 +11,7 @@ from hyperhttp.protocol.http2.errors import ErrorCode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = (
-    range(10)
-)
+DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 ACK = 1
 
 
@@ -39,9 +37,7 @@ class TestSettings:
 
     def test_a_window_that_grows_too_far_ends_the_connection(self, conversation: Any) -> None:
         conversation.request(upload=True)
-        conversation.feed(
-            conversation.window_update(1, 2**31 - 1 - 65_535), conversation.settings([(4, 65_536)])
-        )
+        conversation.feed(conversation.window_update(1, 2**31 - 1 - 65_535), conversation.settings([(4, 65_536)]))
         assert conversation.goaway_code() == ErrorCode.FLOW_CONTROL_ERROR
 
     def test_extended_connect_is_recorded(self, conversation: Any) -> None:
@@ -73,9 +69,7 @@ class TestGoaway:
 
     def test_streams_below_it_finish(self, conversation: Any) -> None:
         _, listener = conversation.request()
-        conversation.feed(
-            conversation.goaway(1), conversation.headers(1), conversation.data(1, b"x", end=True)
-        )
+        conversation.feed(conversation.goaway(1), conversation.headers(1), conversation.data(1, b"x", end=True))
         assert listener.events == [("head", 200, False), ("data", b"x", True)]
         assert conversation.connection.open_streams == 0
 
@@ -101,9 +95,7 @@ class TestGoaway:
 
     def test_frames_for_streams_it_gave_up_are_ignored(self, conversation: Any) -> None:
         conversation.request()
-        conversation.feed(
-            conversation.goaway(0), conversation.headers(1), conversation.data(1, b"x", end=True)
-        )
+        conversation.feed(conversation.goaway(0), conversation.headers(1), conversation.data(1, b"x", end=True))
         assert conversation.goaway_code() is None
 
     def test_a_response_that_is_complete_stands(self, conversation: Any) -> None:
@@ -193,9 +185,7 @@ class TestPriority:
 
     def test_a_wrong_size_is_an_error_of_the_stream(self, conversation: Any) -> None:
         _, listener = conversation.request()
-        conversation.feed(
-            conversation.frame(PRIORITY, 0, 1, bytes(4)), conversation.frame(PRIORITY, 0, 9, b"")
-        )
+        conversation.feed(conversation.frame(PRIORITY, 0, 1, bytes(4)), conversation.frame(PRIORITY, 0, 9, b""))
         assert conversation.reset_codes() == [
             (1, ErrorCode.FRAME_SIZE_ERROR),
             (9, ErrorCode.FRAME_SIZE_ERROR),
@@ -205,11 +195,7 @@ class TestPriority:
 
 def test_frames_of_unknown_types_are_ignored(conversation: Any) -> None:
     _, listener = conversation.request()
-    unknown = [
-        conversation.frame(kind, 0xFF, number, b"?")
-        for kind in (0xA, 0xC, 0x10, 0xFF)
-        for number in (0, 1, 9)
-    ]
+    unknown = [conversation.frame(kind, 0xFF, number, b"?") for kind in (0xA, 0xC, 0x10, 0xFF) for number in (0, 1, 9)]
     conversation.feed(*unknown, conversation.headers(1, end=True))
     assert conversation.sent() == []
     assert listener.events == [("head", 200, True)]
@@ -282,9 +268,7 @@ class TestFloods:
         assert conversation.goaway_code() == ErrorCode.ENHANCE_YOUR_CALM
 
     @pytest.mark.parametrize("frame", [(PING, 0, 0, bytes(8)), (SETTINGS, 0, 0, b"")])
-    def test_answers_do_not_pile_up(
-        self, converse: Callable[..., Any], frame: tuple[int, int, int, bytes]
-    ) -> None:
+    def test_answers_do_not_pile_up(self, converse: Callable[..., Any], frame: tuple[int, int, int, bytes]) -> None:
         conversation = converse(config=H2Config(max_replies=10))
         for _ in range(5):
             conversation.feed(*[conversation.frame(*frame)] * 10)

@@ -110,15 +110,11 @@ def test_trailers_are_fields() -> None:
     assert [field[:2] for field in read_trailers(entries([(b"a", b"b")]), 65536, 100)] == [(b"a", b"b")]
 
 
-@pytest.mark.parametrize(
-    "name", [b"cookie", b"set-cookie", b"authorization", b"x-api-key", b"x-access-token"]
-)
+@pytest.mark.parametrize("name", [b"cookie", b"set-cookie", b"authorization", b"x-api-key", b"x-access-token"])
 def test_names_that_sound_like_secrets(name: bytes) -> None:
     assert is_sensitive(name)
 
 
-@pytest.mark.parametrize(
-    "name", [b"date", b"server", b"etag", b"access-control-allow-credentials", b"accept"]
-)
+@pytest.mark.parametrize("name", [b"date", b"server", b"etag", b"access-control-allow-credentials", b"accept"])
 def test_names_that_do_not(name: bytes) -> None:
     assert not is_sensitive(name)

@@ -97,9 +97,7 @@ def test_padding_and_priority_are_taken_off(payload: bytes, flags: int, content:
         (b"\x01\0\0\0\x03\x10", frames.PADDED | frames.HAS_PRIORITY, ErrorCode.PROTOCOL_ERROR),
     ],
 )
-def test_padding_longer_than_the_frame_ends_the_connection(
-    payload: bytes, flags: int, code: ErrorCode
-) -> None:
+def test_padding_longer_than_the_frame_ends_the_connection(payload: bytes, flags: int, code: ErrorCode) -> None:
     with pytest.raises(ConnectionFault) as caught:
         frames.strip_padding(payload + b"\xff" * 20, 0, len(payload), flags)
     assert caught.value.code == code

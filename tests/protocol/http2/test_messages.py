@@ -17,9 +17,7 @@ END_STREAM, END_HEADERS, PADDED, HAS_PRIORITY = 0x1, 0x4, 0x8, 0x20
 
 def test_a_small_response_makes_two_calls(conversation: Any) -> None:
     stream, listener = conversation.request()
-    conversation.feed(
-        conversation.headers(1, [("content-length", "5")]), conversation.data(1, b"hello", end=True)
-    )
+    conversation.feed(conversation.headers(1, [("content-length", "5")]), conversation.data(1, b"hello", end=True))
     assert listener.events == [("head", 200, False), ("data", b"hello", True)]
     head = listener.head
     assert (head.http_version, head.reason, head.content_length) == ("HTTP/2", "", 5)
@@ -60,9 +58,7 @@ def test_a_response_without_content_ends_with_its_head(conversation: Any) -> Non
 
 
 @pytest.mark.parametrize(("method", "status"), [(b"HEAD", 200), (b"GET", 304), (b"GET", 204)])
-def test_a_length_without_content_is_right_where_there_is_none(
-    conversation: Any, method: bytes, status: int
-) -> None:
+def test_a_length_without_content_is_right_where_there_is_none(conversation: Any, method: bytes, status: int) -> None:
     _, listener = conversation.request(method)
     conversation.feed(conversation.headers(1, [("content-length", "99")], status=status, end=True))
     assert listener.events == [("head", status, True)]
@@ -179,9 +175,7 @@ class TestMalformedMessages:
             ([("a", "b")], None),
         ],
     )
-    def test_a_malformed_head(
-        self, conversation: Any, fields: list[tuple[str, str]], status: int | None
-    ) -> None:
+    def test_a_malformed_head(self, conversation: Any, fields: list[tuple[str, str]], status: int | None) -> None:
         _, listener = conversation.request()
         _, sibling = conversation.request()
         conversation.feed(conversation.headers(1, fields, status=status), conversation.headers(3, end=True))
@@ -222,9 +216,7 @@ class TestMalformedMessages:
 
     def test_content_shorter_than_its_length(self, conversation: Any) -> None:
         _, listener = conversation.request()
-        conversation.feed(
-            conversation.headers(1, [("content-length", "5")]), conversation.data(1, b"four", end=True)
-        )
+        conversation.feed(conversation.headers(1, [("content-length", "5")]), conversation.data(1, b"four", end=True))
         assert listener.events[1:] == [("reset", ErrorCode.PROTOCOL_ERROR, False)]
         assert "1 bytes before" in str(listener.errors[0])
 
@@ -256,22 +248,16 @@ class TestEndedStreams:
                 assert conversation.goaway_code() == ErrorCode.PROTOCOL_ERROR
 
     @pytest.mark.parametrize("kind", [DATA, HEADERS])
-    def test_frames_after_the_end_of_a_response_end_the_connection(
-        self, conversation: Any, kind: int
-    ) -> None:
+    def test_frames_after_the_end_of_a_response_end_the_connection(self, conversation: Any, kind: int) -> None:
         _, listener = conversation.request()
-        conversation.feed(
-            conversation.headers(1, end=True), conversation.frame(kind, END_HEADERS, 1, b"\x88")
-        )
+        conversation.feed(conversation.headers(1, end=True), conversation.frame(kind, END_HEADERS, 1, b"\x88"))
         assert conversation.goaway_code() == ErrorCode.STREAM_CLOSED
         assert listener.events == [("head", 200, True)]
 
     @pytest.mark.parametrize("kind", [DATA, HEADERS])
     def test_frames_after_the_end_stop_an_upload(self, conversation: Any, kind: int) -> None:
         stream, listener = conversation.request(upload=True)
-        conversation.feed(
-            conversation.headers(1, end=True), conversation.frame(kind, END_HEADERS, 1, b"\x88")
-        )
+        conversation.feed(conversation.headers(1, end=True), conversation.frame(kind, END_HEADERS, 1, b"\x88"))
         assert conversation.reset_codes() == [(1, ErrorCode.STREAM_CLOSED)]
         assert listener.events == [("head", 200, True), ("window",)]
         assert stream.send_closed
@@ -287,9 +273,7 @@ class TestEndedStreams:
         stream, _ = conversation.request()
         _, listener = conversation.request()
         conversation.connection.reset_stream(stream)
-        conversation.feed(
-            conversation.headers(1, [("x-a", "1")]), conversation.headers(3, [("x-a", "1")], end=True)
-        )
+        conversation.feed(conversation.headers(1, [("x-a", "1")]), conversation.headers(3, [("x-a", "1")], end=True))
         assert [field[:2] for field in listener.head.fields] == [(b"x-a", b"1")]
 
     def test_very_old_resets_are_forgotten_in_favour_of_the_peer(self, conversation: Any) -> None:
@@ -310,8 +294,6 @@ def test_a_block_that_cannot_be_decoded_ends_the_connection(conversation: Any) -
 
 
 def test_a_tunnel_has_no_length(conversation: Any) -> None:
-    _, listener = conversation.request(
-        b"CONNECT", authority=b"example.com:443", path=b"", scheme=b"", upload=True
-    )
+    _, listener = conversation.request(b"CONNECT", authority=b"example.com:443", path=b"", scheme=b"", upload=True)
     conversation.feed(conversation.headers(1, [("content-length", "1")]), conversation.data(1, b"many bytes"))
     assert listener.body == b"many bytes"

@@ -135,9 +135,7 @@ class TestWindows:
         conversation.feed(conversation.window_update(0, 100))
         assert order == [1, 3, 5, 3]
 
-    def test_a_stream_with_a_closed_window_does_not_stop_its_siblings(
-        self, converse: Callable[..., Any]
-    ) -> None:
+    def test_a_stream_with_a_closed_window_does_not_stop_its_siblings(self, converse: Callable[..., Any]) -> None:
         conversation = converse([(4, 40_000)])
         first, first_listener = conversation.request(b"POST", upload=True)
         second, second_listener = conversation.request(b"POST", upload=True)

@@ -14,9 +14,7 @@ def payload(*settings: tuple[int, int]) -> bytes:
 
 def test_known_parameters_are_taken_over_and_unknown_ones_ignored() -> None:
     peer = PeerSettings(100)
-    identifiers = peer.update(
-        payload((1, 0), (2, 0), (3, 7), (4, 9), (5, 20_000), (6, 5000), (8, 1), (0xFFFF, 3))
-    )
+    identifiers = peer.update(payload((1, 0), (2, 0), (3, 7), (4, 9), (5, 20_000), (6, 5000), (8, 1), (0xFFFF, 3)))
     assert identifiers == [1, 2, 3, 4, 5, 6, 8, 0xFFFF]
     assert (peer.header_table_size, peer.max_concurrent_streams, peer.initial_window_size) == (0, 7, 9)
     assert (peer.max_frame_size, peer.max_header_list_size, peer.enable_connect_protocol) == (

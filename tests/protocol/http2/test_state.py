@@ -37,9 +37,7 @@ class TestReset:
         conversation.connection.reset_stream(stream)
         assert conversation.sent() == []
 
-    def test_a_stream_that_waits_for_a_window_is_not_woken_any_more(
-        self, converse: Callable[..., Any]
-    ) -> None:
+    def test_a_stream_that_waits_for_a_window_is_not_woken_any_more(self, converse: Callable[..., Any]) -> None:
         conversation = converse([(4, 0)])
         stream, listener = conversation.request(upload=True)
         conversation.connection.send_data(stream, b"x")
@@ -69,9 +67,7 @@ class TestReceiveWindows:
         conversation.connection.acknowledge(stream, 1000)
         assert conversation.sent() == []  # nothing more can come
 
-    def test_a_server_that_overruns_the_streams_window_loses_the_stream(
-        self, converse: Callable[..., Any]
-    ) -> None:
+    def test_a_server_that_overruns_the_streams_window_loses_the_stream(self, converse: Callable[..., Any]) -> None:
         conversation = converse(config=H2Config(stream_window=1000))
         _, listener = conversation.request()
         conversation.feed(conversation.headers(1), conversation.data(1, bytes(1001)))

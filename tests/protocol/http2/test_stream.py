@@ -21,9 +21,7 @@ from hyperhttp.protocol.http2.stream import HEAD_REQUEST, ORDINARY, TUNNEL, expe
         (b"CONNECT", 407, 5, 5),
     ],
 )
-def test_how_much_content_follows_a_head(
-    method: bytes, status: int, length: int | None, expected: int | None
-) -> None:
+def test_how_much_content_follows_a_head(method: bytes, status: int, length: int | None, expected: int | None) -> None:
     assert expected_content(semantics_of(method), status, length) == expected
 
 

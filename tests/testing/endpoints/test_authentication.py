@@ -63,9 +63,7 @@ def digest_answer(challenge: str, target: str, *, name: str = "md5", nc: str = "
     }
 
 
-@pytest.mark.parametrize(
-    ("algorithm", "name"), [("MD5", "md5"), ("SHA-256", "sha256"), ("SHA-512-256", "sha512_256")]
-)
+@pytest.mark.parametrize(("algorithm", "name"), [("MD5", "md5"), ("SHA-256", "sha256"), ("SHA-512-256", "sha512_256")])
 def test_digest_auth(fetch: Any, algorithm: str, name: str) -> None:
     target = f"/digest-auth/auth/u/p/{algorithm}?x=1"
     refused = fetch(target)

@@ -25,9 +25,7 @@ def test_get_has_the_shape_of_httpbin(fetch: Any, origin: Any) -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_methods_with_content_have_the_shape_of_httpbin(fetch: Any, method: str) -> None:
     body = json.dumps({"k": ["v", 1]})
-    shown = fetch(
-        f"/{method.lower()}", method=method, body=body, headers={"Content-Type": "application/json"}
-    ).json()
+    shown = fetch(f"/{method.lower()}", method=method, body=body, headers={"Content-Type": "application/json"}).json()
     assert set(shown) == {"args", "data", "files", "form", "headers", "json", "origin", "url"}
     assert shown["json"] == {"k": ["v", 1]}
     assert shown["data"] == body

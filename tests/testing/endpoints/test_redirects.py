@@ -30,15 +30,11 @@ def test_a_wrong_number_of_redirects_is_refused(fetch: Any, path: str) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
 def test_redirect_to_goes_where_it_is_told(fetch: Any, method: str) -> None:
-    answer = fetch(
-        "/redirect-to?url=https%3A%2F%2Fother.test%2Fp%3Fq&status_code=307", method=method, body="x"
-    )
+    answer = fetch("/redirect-to?url=https%3A%2F%2Fother.test%2Fp%3Fq&status_code=307", method=method, body="x")
     assert (answer.status, answer.headers["Location"]) == (307, "https://other.test/p?q")
     assert fetch("/redirect-to?url=/get", method=method).status == 302
 
 
-@pytest.mark.parametrize(
-    "query", ["", "?url=/x&status_code=200", "?url=/x%0d%0aX:y", "?url=/x&status_code=y"]
-)
+@pytest.mark.parametrize("query", ["", "?url=/x&status_code=200", "?url=/x%0d%0aX:y", "?url=/x&status_code=y"])
 def test_redirect_to_refuses_nonsense(fetch: Any, query: str) -> None:
     assert fetch("/redirect-to" + query).status == 400

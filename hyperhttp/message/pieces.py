@@ -1,0 +1,187 @@
+"""Content in pieces: bytes, text and lines, as an iterator that serves both faces.
+
+Iterators are classes, not generators: leaving one early leaves nothing suspended behind.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hyperhttp.message.text import LineSplitter, TextDecoder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+    from typing import Self
+
+    from hyperhttp.message.coding import CodingChain
+
+__all__ = ["Bytes", "Lines", "Pieces", "Text", "drive_ready"]
+
+
+class Readable(Protocol):
+    """What an iterator needs of its response."""
+
+    @property
+    def encoding(self) -> str:
+        """The charset of its text."""
+
+    def start_iteration(self) -> bytes | None:
+        """Begin; the whole content where it has been read before."""
+
+    async def next_piece(self) -> bytes:
+        """The next encoded bytes; empty at the end."""
+
+    def new_chain(self) -> CodingChain | None:
+        """What decodes it; None where nothing is to be decoded."""
+
+
+def drive_ready(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine over content that is in hand: it cannot wait."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value
+    coroutine.close()
+    msg = "the content is still on its way"
+    raise RuntimeError(msg)
+
+
+class Pieces:
+    """An iterator over content, asynchronous and blocking in one."""
+
+    drive: Callable[[Coroutine[Any, Any, Any]], Any] = staticmethod(drive_ready)
+
+    def __init__(self, response: Readable) -> None:
+        self._response = response
+        self._started = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __iter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        piece = await self._advance()
+        if piece is None:
+            raise StopAsyncIteration
+        return piece
+
+    def __next__(self) -> Any:
+        piece = self.drive(self._advance())
+        if piece is None:
+            raise StopIteration
+        return piece
+
+    async def _advance(self) -> Any:
+        """The next piece; None at the end."""
+        raise NotImplementedError
+
+
+class Bytes(Pieces):
+    """Bytes, decoded or raw, as they come or in pieces of one size."""
+
+    def __init__(self, response: Readable, size: int | None, *, raw: bool = False) -> None:
+        super().__init__(response)
+        if size is not None and size < 1:
+            msg = f"chunk_size must be at least 1, not {size}"
+            raise ValueError(msg)
+        self._size = size
+        self._raw = raw
+        self._held = bytearray()
+        self._chain: CodingChain | None = None
+        self._pieces: Iterator[bytes] = iter(())
+        self._ended = False
+
+    async def _advance(self) -> bytes | None:
+        if self._size is None:
+            return await self._next() or None
+        held = self._held
+        while len(held) < self._size and (piece := await self._next()):
+            held += piece
+        result = bytes(held[: self._size])
+        del held[: self._size]
+        return result or None
+
+    async def _next(self) -> bytes:
+        """The next decoded bytes; empty at the end only."""
+        if not self._started:
+            self._start()
+        while True:
+            piece = next(self._pieces, b"")
+            if piece or self._ended:
+                return piece
+            encoded = await self._response.next_piece()
+            if encoded:
+                if self._chain is None:
+                    return encoded
+                self._pieces = self._chain.decode(encoded)
+            else:
+                self._ended = True
+                if self._chain is not None:
+                    self._chain.finish()
+
+    def _start(self) -> None:
+        self._started = True
+        response = self._response
+        content = response.start_iteration()
+        if content is not None:
+            self._pieces = iter((content,) if content else ())
+            self._ended = True
+        elif not self._raw:
+            self._chain = response.new_chain()
+
+
+class Text(Pieces):
+    """Text in pieces."""
+
+    def __init__(self, response: Readable, size: int | None) -> None:
+        super().__init__(response)
+        if size is not None and size < 1:
+            msg = f"chunk_size must be at least 1, not {size}"
+            raise ValueError(msg)
+        self._size = size
+        self._bytes = Bytes(response, None)
+        self._decoder: TextDecoder | None = None
+        self._held = ""
+        self._ended = False
+
+    async def _advance(self) -> str | None:
+        size = self._size
+        while not self._ended and len(self._held) < (size or 1):
+            self._held += await self._next()
+        if not self._held:
+            return None
+        size = size or len(self._held)
+        piece, self._held = self._held[:size], self._held[size:]
+        return piece
+
+    async def _next(self) -> str:
+        if self._decoder is None:
+            self._decoder = TextDecoder(self._response.encoding)
+        data = await self._bytes._next()
+        if data:
+            return self._decoder.decode(data)
+        self._ended = True
+        return self._decoder.finish()
+
+
+class Lines(Pieces):
+    """Text in lines."""
+
+    def __init__(self, response: Readable) -> None:
+        super().__init__(response)
+        self._text = Text(response, None)
+        self._splitter = LineSplitter()
+        self._lines: list[str] = []
+        self._ended = False
+
+    async def _advance(self) -> str | None:
+        while not self._lines and not self._ended:
+            text = await self._text._advance()
+            if text is None:
+                self._ended = True
+                self._lines = self._splitter.finish()[::-1]
+            else:
+                self._lines = self._splitter.split(text)[::-1]
+        return self._lines.pop() if self._lines else None

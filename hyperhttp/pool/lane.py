@@ -1,0 +1,63 @@
+"""What a pool knows of one route, and who waits for it."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+if TYPE_CHECKING:
+    from hyperhttp.connection.base import Connection
+    from hyperhttp.connection.route import Route
+    from hyperhttp.network.base import Wait
+
+__all__ = ["NOTHING", "Dialer", "Lane", "Waiter", "given_to"]
+
+
+class Dialer(Protocol):
+    """Opens connections."""
+
+    async def dial(self, lane: Lane, release: Any, deadline: float, total_at: float) -> Any:
+        """A connection for the lane's route, ready for its first request."""
+
+
+class Lane:
+    """What the pool knows of one route."""
+
+    __slots__ = ("dialing", "idle", "is_multiplexed", "name", "route", "shared", "total", "waiters")
+
+    def __init__(self, route: Route) -> None:
+        self.route = route
+        self.name = route.name
+        self.idle: list[Connection] = []
+        self.total = 0  # idle, in use and being opened
+        self.waiters: deque[Waiter] = deque()
+        self.shared: list[Connection] = []  # multiplexed connections in use
+        self.dialing = 0
+        # Whether its connections serve many requests at once; None until the first handshake has decided. Until then, and where
+        # it is so, one connection is opened at a time: a burst needs one handshake, not a hundred.
+        self.is_multiplexed: bool | None = (
+            None if route.http2 and (route.tls is not None or route.http2 is not True) else False
+        )
+
+
+class Waiter:
+    """A request in line. Its wait is given a connection, or None: the right to open one."""
+
+    __slots__ = ("in_line", "lane", "number", "wait")
+
+    def __init__(self, number: int, lane: Lane, wait: Wait) -> None:
+        self.number = number
+        self.lane = lane
+        self.wait = wait
+        self.in_line = False
+
+
+NOTHING: Final[Any] = object()
+
+
+def given_to(wait: Wait) -> Any:
+    """What a wait was given before its owner was cancelled, or `NOTHING`."""
+    future: Any = wait
+    if not future.done() or future.cancelled() or future.exception() is not None:
+        return NOTHING
+    return future.result()
