@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hyperhttp.connection.base import GONE, NEW
 from hyperhttp.connection.route import Route
 from hyperhttp.network.base import NEVER
+from hyperhttp.pool.lane import Lane
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -242,12 +243,9 @@ class MemoryNetwork:
         self.is_closed = True
 
 
-class MemoryLane:
-    """Stands for a pool's lane where there is no pool."""
-
-    def __init__(self, host: str = "example.com", scheme: str = "http") -> None:
-        self.route = Route(scheme, host, 443 if scheme == "https" else 80)
-        self.name = self.route.name
+def memory_lane(host: str = "example.com", scheme: str = "http") -> Lane:
+    """A lane of no pool."""
+    return Lane(Route(scheme, host, 443 if scheme == "https" else 80))
 
 
 class Releases:

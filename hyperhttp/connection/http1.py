@@ -130,6 +130,9 @@ class HTTP1Connection(ResponseReader):
             now: the moment.
             switch: protocol named in an Upgrade field.
         """
+        if not self.reusable:
+            msg = f"{self.lane.name} closed the connection, or spoke, before the request was sent"
+            raise ReadError(msg, host=self.lane.host, port=self.lane.port)
         self._arm(timeout, total_at, now)
         self.uses += 1
         self.expect_response(method, switch)
@@ -205,7 +208,7 @@ class HTTP1Connection(ResponseReader):
             msg = (
                 f"the request content has {'more' if sent > length else 'fewer'} bytes than its length says ({length})"
             )
-            raise WriteError(msg, host=self.lane.name, phase="write")
+            raise WriteError(msg, host=self.lane.host, port=self.lane.port, phase="write")
 
     async def _wait_writable(self) -> None:
         self._write_since = _now()
@@ -291,7 +294,7 @@ class HTTP1Connection(ResponseReader):
 
     def response_failed(self, error: RemoteProtocolError) -> None:
         """The peer broke the protocol or left too early."""
-        error.host = error.host or self.lane.name
+        error.host, error.port = self.lane.host, self.lane.port
         self.abort(error)
 
     def surplus_received(self) -> None:
@@ -346,7 +349,8 @@ class HTTP1Connection(ResponseReader):
                 TotalTimeout(
                     f"the call to {self.lane.name} reached its total timeout {now - self._sent_at:.3g} s after the request "
                     f"was sent, while waiting for the {self._phase()}",
-                    host=self.lane.name,
+                    host=self.lane.host,
+                    port=self.lane.port,
                     phase=self._phase(),
                     elapsed=now - self._sent_at,
                 )
@@ -358,7 +362,8 @@ class HTTP1Connection(ResponseReader):
                 self.abort(
                     WriteTimeout(
                         f"{self.lane.name} took no bytes for {self._write_timeout:g} s",
-                        host=self.lane.name,
+                        host=self.lane.host,
+                        port=self.lane.port,
                         phase="write",
                         limit=self._write_timeout,
                     )
@@ -371,7 +376,8 @@ class HTTP1Connection(ResponseReader):
                 self.abort(
                     ReadTimeout(
                         f"{self.lane.name} sent nothing for {self._read_timeout:g} s while waiting for the {self._phase()}",
-                        host=self.lane.name,
+                        host=self.lane.host,
+                        port=self.lane.port,
                         phase=self._phase(),
                         limit=self._read_timeout,
                     )
@@ -439,7 +445,9 @@ class HTTP1Connection(ResponseReader):
         self._release(self)
         failure = error
         if failure is None and (stream is not None or waiter is not None or writable is not None):
-            failure = ReadError(f"the connection to {self.lane.name} was closed", host=self.lane.name)
+            failure = ReadError(
+                f"the connection to {self.lane.name} was closed", host=self.lane.host, port=self.lane.port
+            )
         if failure is None:
             return
         if stream is not None:
@@ -456,7 +464,8 @@ class HTTP1Connection(ResponseReader):
         kind = WriteError if isinstance(error, BrokenPipeError) else ReadError
         lost = kind(
             f"the connection to {self.lane.name} broke: {str(error) or type(error).__name__}",
-            host=self.lane.name,
+            host=self.lane.host,
+            port=self.lane.port,
             phase=self._phase(),
         )
         lost.__cause__ = error

@@ -198,7 +198,8 @@ class HTTP2Connection:
             return
         lost = ReadError(
             f"the connection to {self.lane.name} broke: {str(error) or type(error).__name__}",
-            host=self.lane.name,
+            host=self.lane.host,
+            port=self.lane.port,
         )
         lost.__cause__ = error
         self.abort(lost)
@@ -244,7 +245,9 @@ class HTTP2Connection:
             self.engine.renew_budget()
         if self._pinged_at < NEVER:
             if now >= self._pinged_at + _PING_WITHIN:
-                self.abort(ReadError(f"{self.lane.name} has stopped answering", host=self.lane.name))
+                self.abort(
+                    ReadError(f"{self.lane.name} has stopped answering", host=self.lane.host, port=self.lane.port)
+                )
                 return NEVER
             return self._pinged_at + _PING_WITHIN
         if now >= self.read_at + _PING_AFTER:
@@ -281,7 +284,7 @@ class HTTP2Connection:
             if isinstance(error, HyperHTTPError)
             else ReadError(f"the connection to {self.lane.name} was closed")
         )
-        failure.host = self.lane.name
+        failure.host, failure.port = self.lane.host, self.lane.port
         if error is not None:
             failure.__cause__ = error.__cause__
         return failure

@@ -170,7 +170,7 @@ class HTTP2Exchange:
             msg = (
                 f"the request content has {'more' if sent > length else 'fewer'} bytes than its length says ({length})"
             )
-            raise WriteError(msg, host=self._connection.lane.name, phase="write")
+            raise WriteError(msg, host=self._connection.lane.host, port=self._connection.lane.port, phase="write")
         await self._send(b"", end_stream=True)
 
     async def _send(self, data: bytes, *, end_stream: bool = False) -> None:
@@ -257,7 +257,7 @@ class HTTP2Exchange:
         """The stream broke off."""
         if self.over:
             return
-        error.host = error.host or self._connection.lane.name
+        error.host, error.port = self._connection.lane.host, self._connection.lane.port
         self._error = error
         self.unprocessed = unprocessed
         if self._content is not None:
@@ -336,7 +336,8 @@ class HTTP2Exchange:
                 TotalTimeout(
                     f"the call to {name} reached its total timeout {now - self._sent_at:.3g} s after the request was sent, "
                     f"while waiting for the {self._phase()}",
-                    host=name,
+                    host=self._connection.lane.host,
+                    port=self._connection.lane.port,
                     phase=self._phase(),
                     elapsed=now - self._sent_at,
                 )
@@ -348,7 +349,8 @@ class HTTP2Exchange:
                 self.abort(
                     WriteTimeout(
                         f"{name} took no bytes for {self._write_timeout:g} s",
-                        host=name,
+                        host=self._connection.lane.host,
+                        port=self._connection.lane.port,
                         phase="write",
                         limit=self._write_timeout,
                     )
@@ -359,7 +361,15 @@ class HTTP2Exchange:
             limit = self._since + self._read_timeout
             if limit <= now:
                 msg = f"{name} sent nothing for {self._read_timeout:g} s while waiting for the {self._phase()}"
-                self.abort(ReadTimeout(msg, host=name, phase=self._phase(), limit=self._read_timeout))
+                self.abort(
+                    ReadTimeout(
+                        msg,
+                        host=self._connection.lane.host,
+                        port=self._connection.lane.port,
+                        phase=self._phase(),
+                        limit=self._read_timeout,
+                    )
+                )
                 return NEVER
             return min(at, limit)
         return at
@@ -372,7 +382,9 @@ class HTTP2Exchange:
         waiter, self._waiter = self._waiter, None
         window, self._window = self._window, None
         failure = error or ReadError(
-            f"the connection to {self._connection.lane.name} was closed", host=self._connection.lane.name
+            f"the connection to {self._connection.lane.name} was closed",
+            host=self._connection.lane.host,
+            port=self._connection.lane.port,
         )
         if isinstance(failure, HyperHTTPError):
             self._error = failure

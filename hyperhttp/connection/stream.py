@@ -254,4 +254,4 @@ class ContentStream:
     def _refuse(self, limit: int) -> None:
         self.close()
         msg = f"the content is larger than max_response_size ({limit} bytes)"
-        raise DecodingError(msg)
+        raise DecodingError(msg, limit=limit)

@@ -309,7 +309,8 @@ class Response:
         if self._content is None:
             if self._options.drive is not None:
                 self._wrong_face("aread()", "read()")
-            await self._load()
+            if not self._take_plain():
+                await self._load()
         return self._content  # type: ignore[return-value]  # set by now
 
     async def atext(self) -> str:
@@ -392,6 +393,19 @@ class Response:
         self.close()
 
     # -- how it is read ----------------------------------------------------------------------------------------------
+
+    def _take_plain(self) -> bool:
+        """The shortest way, and the most frequent: everything is in hand and nothing is to be decoded."""
+        encoded = self._encoded
+        if encoded is None or self._coded or self._closed or self._consumed:
+            return False
+        limit = self._options.max_size
+        if limit is not None and len(encoded) > limit:
+            return False
+        self._size = len(encoded)
+        self._content = encoded
+        self._encoded = None
+        return True
 
     async def _load(self) -> None:
         """Read and decode everything into `_content`."""

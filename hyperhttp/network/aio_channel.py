@@ -155,9 +155,9 @@ class AioChannel(asyncio.Protocol):
 
     def is_alive(self, idle: float) -> bool:
         """Not closed, and nothing waits in the socket that the loop has had no time to read."""
-        if self.closed or self._transport is None or self._transport.is_closing():
+        if self.closed or self._transport is None:
             return False
-        return idle < _BLOCKED or self._is_silent()
+        return idle < _BLOCKED or (not self._transport.is_closing() and self._is_silent())
 
     def _is_silent(self) -> bool:
         try:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hyperhttp.plugins.interfaces import (
         DIRECT,
         HYPERHTTP_PLUGIN_API,
+        Address,
         Auth,
         Challenge,
         ConnectionEvent,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DIRECT",
     "HYPERHTTP_PLUGIN_API",
+    "Address",
     "Auth",
     "AuthScheme",
     "AuthSchemeRegistry",

@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from hyperhttp.message.request import Request
     from hyperhttp.message.response import Response
     from hyperhttp.message.url import URL
+    from hyperhttp.network.addresses import Address
     from hyperhttp.network.base import Network
     from hyperhttp.network.resolver import Resolver
 
 __all__ = [
     "DIRECT",
     "HYPERHTTP_PLUGIN_API",
+    "Address",
     "Auth",
     "Challenge",
     "ConnectionEvent",
@@ -61,6 +63,7 @@ DIRECT: Final = "direct://"
 
 
 _ELSEWHERE: Final = {
+    "Address": "hyperhttp.network.addresses",
     "JsonCodec": "hyperhttp.message.content",
     "Network": "hyperhttp.network.base",
     "Resolver": "hyperhttp.network.resolver",

@@ -23,11 +23,13 @@ class Dialer(Protocol):
 class Lane:
     """What the pool knows of one route."""
 
-    __slots__ = ("dialing", "idle", "is_multiplexed", "name", "route", "shared", "total", "waiters")
+    __slots__ = ("dialing", "host", "idle", "is_multiplexed", "name", "port", "route", "shared", "total", "waiters")
 
     def __init__(self, route: Route) -> None:
         self.route = route
         self.name = route.name
+        self.host = route.host
+        self.port = route.port
         self.idle: list[Connection] = []
         self.total = 0  # idle, in use and being opened
         self.waiters: deque[Waiter] = deque()
@@ -43,12 +45,17 @@ class Lane:
 class Waiter:
     """A request in line. Its wait is given a connection, or None: the right to open one."""
 
-    __slots__ = ("in_line", "lane", "number", "wait")
+    __slots__ = ("in_line", "lane", "number", "started", "timeout", "total_at", "wait")
 
-    def __init__(self, number: int, lane: Lane, wait: Wait) -> None:
+    def __init__(
+        self, number: int, lane: Lane, wait: Wait, started: float, timeout: float | None, total_at: float
+    ) -> None:
         self.number = number
         self.lane = lane
         self.wait = wait
+        self.started = started
+        self.timeout = timeout
+        self.total_at = total_at
         self.in_line = False
 
 

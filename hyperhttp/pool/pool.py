@@ -123,14 +123,31 @@ class ConnectionPool:
             PoolTimeout: the line was too long.
             ConnectError, ConnectTimeout, TLSError: a new connection could not be opened.
         """
-        while True:
-            given = self._admit(lane, timeout, total_at)
-            if isinstance(given, Waiter):
-                given = await self._wait_for(given)
-                if given is not None and not (given.place == IN_USE and given.channel.is_alive(0.0)):
-                    self._return(given)
-                    continue
-            return given if given is not None else await self._open(self.lane(lane.route), connect_timeout, total_at)
+        given = self._admit(lane, timeout, total_at)
+        while isinstance(given, Waiter):
+            waiter = given
+            given = await self._wait_for(waiter)
+            if given is not None and not (given.place == IN_USE and given.channel.is_alive(0.0)):
+                given = self._replace_dead(given, waiter)
+        return given if given is not None else await self._open(self.lane(lane.route), connect_timeout, total_at)
+
+    def _replace_dead(self, connection: Connection, waiter: Waiter) -> Connection | Waiter | None:
+        """What a waiter gets for a connection that died on its way to it: nobody overtakes it for that."""
+        lane = waiter.lane
+        if connection.multiplexed:
+            self.release(connection, 1)
+            left = None if waiter.timeout is None else max(waiter.started + waiter.timeout - _now(), 0.0)
+            return self._admit(lane, left, waiter.total_at)
+        if connection.place == IN_USE:  # its place in the books becomes the right to open another one
+            connection.place = GONE
+            connection.close()
+            lane.dialing += 1
+            return None
+        again = self._new_waiter(waiter.number, self.lane(lane.route), waiter.started, waiter.timeout, waiter.total_at)
+        again.lane.waiters.appendleft(again)
+        self._waiting += 1
+        self._grant(again.lane)
+        return again
 
     def _admit(self, lane: Lane, timeout: float | None, total_at: float) -> Connection | Waiter | None:
         """An idle connection, a place in the line, or None: the right to open a connection."""
@@ -294,6 +311,8 @@ class ConnectionPool:
         self.release(connection, 1 if connection.multiplexed else 0)
 
     def _retire(self, connection: Connection) -> None:
+        if connection.place == GONE:
+            return
         connection.place = GONE
         connection.close()
         self._freed(connection.lane)
@@ -314,17 +333,19 @@ class ConnectionPool:
     # -- the line ----------------------------------------------------------------------------------------------------
 
     def _enqueue(self, lane: Lane, timeout: float | None, total_at: float) -> Waiter:
-        started = _now()
-        deadline = total_at if timeout is None else min(started + timeout, total_at)
-        wait = self.network.new_wait(deadline, lambda: self._line_too_long(lane, started, total_at))
         self._numbers += 1
-        waiter = Waiter(self._numbers, lane, wait)
+        waiter = self._new_waiter(self._numbers, lane, _now(), timeout, total_at)
         lane.waiters.append(waiter)
         self._waiting += 1
         if self._may_open(lane):
             waiter.in_line = True
             self._line.append(waiter)
         return waiter
+
+    def _new_waiter(self, number: int, lane: Lane, started: float, timeout: float | None, total_at: float) -> Waiter:
+        deadline = total_at if timeout is None else min(started + timeout, total_at)
+        wait = self.network.new_wait(deadline, lambda: self._line_too_long(lane, started, timeout, total_at))
+        return Waiter(number, lane, wait, started, timeout, total_at)
 
     def _may_open(self, lane: Lane) -> bool:
         """Only the pool's own limit keeps the lane from opening a connection."""
@@ -344,6 +365,7 @@ class ConnectionPool:
         if given is NOTHING:
             waiter.wait.cancel()
             self._dead += 1
+            self._grant(waiter.lane)  # the next of its lane may be able to use what it could not
             self._forget_empty(waiter.lane)
             if self._dead > _DEAD_WAITERS and self._dead * 2 > self._waiting:
                 self._forget_dead()
@@ -388,9 +410,7 @@ class ConnectionPool:
 
     def _grant(self, lane: Lane) -> bool:
         """Room for one connection: let the oldest waiter that can use it open one."""
-        own = self._first(lane.waiters)
-        if own is not None and not own.in_line and self._may_open(lane):
-            self._queue_in_order(own)
+        self._line_up(lane)
         waiter = self._next_in_line()
         if waiter is None or (self._total >= self._max and not self._evict()):
             return False
@@ -400,6 +420,12 @@ class ConnectionPool:
         self._total += 1
         waiter.wait.set_result(None)
         return True
+
+    def _line_up(self, lane: Lane) -> None:
+        """Let the oldest waiter of a lane that may open a connection stand in the pool's line."""
+        own = self._first(lane.waiters)
+        if own is not None and not own.in_line and self._may_open(lane):
+            self._queue_in_order(own)
 
     def _next_in_line(self) -> Waiter | None:
         """The oldest waiter whose lane still has room."""
@@ -430,16 +456,22 @@ class ConnectionPool:
                 self._line.popleft()
             else:
                 self._line.remove(waiter)
+        self._line_up(waiter.lane)
 
-    def _line_too_long(self, lane: Lane, started: float, total_at: float) -> PoolTimeout | TotalTimeout:
+    def _line_too_long(
+        self, lane: Lane, started: float, limit: float | None, total_at: float
+    ) -> PoolTimeout | TotalTimeout:
         now = _now()
         waited = now - started
         if now >= total_at:
             msg = f"the call to {lane.name} reached its total timeout after {waited:.3g} s of waiting for a free connection"
-            return TotalTimeout(msg, host=lane.name, phase="pool", elapsed=waited)
-        limit = "" if self._max == NEVER else f", pool limit {self._max}"
-        msg = f"no free connection to {lane.name} within {waited:.3g} s ({self._total} open{limit}): raise max_connections or Timeout.pool"
-        return PoolTimeout(msg, host=lane.name, phase="pool", elapsed=waited)
+            return TotalTimeout(msg, host=lane.host, port=lane.port, phase="pool", elapsed=waited)
+        most = "" if self._max == NEVER else f", pool limit {self._max}"
+        msg = (
+            f"no free connection to {lane.name} within {waited:.3g} s ({self._total} open{most}): "
+            "raise max_connections or Timeout.pool"
+        )
+        return PoolTimeout(msg, host=lane.host, port=lane.port, phase="pool", elapsed=waited, limit=limit)
 
     # -- expiry, statistics, the end ---------------------------------------------------------------------------------
 
@@ -480,6 +512,11 @@ class ConnectionPool:
 
     def shut(self) -> None:
         """Close what is idle, stop what is busy, refuse who waits."""
+        self._close_books()
+        for watched in tuple(self.network.watch.busy):
+            watched.abort(ClientClosed())
+
+    def _close_books(self) -> None:
         self.closed = True
         for lane in tuple(self.lanes.values()):
             waiters, lane.waiters = lane.waiters, deque()
@@ -494,8 +531,6 @@ class ConnectionPool:
                 self._total -= 1
         self._line.clear()
         self._waiting = 0
-        for watched in tuple(self.network.watch.busy):
-            watched.abort(ClientClosed())
 
     async def close(self) -> None:
         """Return when every connection is closed."""

@@ -65,6 +65,10 @@ class SharedPool(ConnectionPool):
         with self._lock:
             return super()._admit(lane, timeout, total_at)
 
+    def _replace_dead(self, connection: Connection, waiter: Any) -> Any:
+        with self._lock:
+            return super()._replace_dead(connection, waiter)
+
     def _take_all(self, lane: Lane) -> list[Connection]:
         with self._lock:
             return super()._take_all(lane)
@@ -107,7 +111,7 @@ class SharedPool(ConnectionPool):
         with self._lock:
             return super().stats()
 
-    def shut(self) -> None:
-        """Close what is idle, stop what is busy, refuse who waits."""
+    def _close_books(self) -> None:
+        # What is busy is stopped outside of the lock: its own lock comes first everywhere else.
         with self._lock:
-            super().shut()
+            super()._close_books()

@@ -75,7 +75,7 @@ async def test_credentials_of_one_url_are_not_used_for_the_next(face: Any, origi
 @pytest.mark.parametrize("field", ["secret\r\nEvil: yes", "secret\n", "a\0b"])
 async def test_a_token_with_controls_is_refused(face: Any, origin: Origin, field: str) -> None:
     async with face.client() as client:
-        with pytest.raises(ValueError):  # noqa: PT011
+        with pytest.raises(ValueError):
             await client.get(origin.url + "/get", auth=BearerAuth(field))
     assert origin.requests == []
 

@@ -167,7 +167,7 @@ async def test_a_sync_iterator_never_runs_on_the_event_loop(origin: Origin) -> N
 
 async def test_reading_a_file_never_runs_on_the_event_loop(origin: Origin) -> None:
     class File(io.BytesIO):
-        threads: set[threading.Thread] = set()  # noqa: RUF012 - looked at by the test
+        threads: set[threading.Thread] = set()
 
         def read(self, size: int | None = -1) -> bytes:
             self.threads.add(threading.current_thread())

@@ -209,12 +209,15 @@ async def test_a_task_group_that_fails_cancels_its_calls(origin: Origin) -> None
         await asyncio.sleep(0.03)
         raise KeyError("one of the group")
 
+    async def run_group() -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(5):
+                group.create_task(client.get(origin.url + "/delay/0.4"))
+            group.create_task(fail())
+
     async with Client() as client:
         with pytest.raises(ExceptionGroup):
-            async with asyncio.TaskGroup() as group:
-                for _ in range(5):
-                    group.create_task(client.get(origin.url + "/delay/0.4"))
-                group.create_task(fail())
+            await run_group()
         assert in_use(client) == 0
 
 

@@ -106,7 +106,7 @@ async def test_content_that_does_not_follow_its_coding_is_an_error(
     content, codings = BAD[name]
     server = scripted([coded(content, *codings)])
     async with face.client() as client:
-        with pytest.raises(hyperhttp.DecodingError) as caught:  # noqa: PT012
+        with pytest.raises(hyperhttp.DecodingError) as caught:
             await content_of(client, await client.get(server.url, stream=True), how)
         assert str(caught.value)
         assert all(counts["in_use"] == 0 for counts in client.raw.get_pool_stats().values())
@@ -234,5 +234,5 @@ async def test_json_is_found_in_every_unicode(face: Any, scripted: ScriptedServe
 async def test_what_is_no_json_is_a_value_error(face: Any, origin: Origin) -> None:
     async with face.client() as client:
         response = await client.get(origin.url + "/html")
-        with pytest.raises(ValueError):  # noqa: PT011
+        with pytest.raises(ValueError):
             await client.json(response)

@@ -33,7 +33,11 @@ FAILURES: dict[str, Any] = {
     "no answer": ([ReadRequest()], hyperhttp.RemoteProtocolError, "remote_protocol_error"),
     "reset": ([ReadRequest(), Reset()], hyperhttp.ReadError, "read_error"),
     "garbage": ([ReadRequest(), b"garbage\r\n\r\n"], hyperhttp.RemoteProtocolError, "remote_protocol_error"),
-    "truncated": ([ReadRequest(), b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"], hyperhttp.RemoteProtocolError, "remote_protocol_error"),
+    "truncated": (
+        [ReadRequest(), b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"],
+        hyperhttp.RemoteProtocolError,
+        "remote_protocol_error",
+    ),
     "slow": ([ReadRequest(), Stall(2)], hyperhttp.ReadTimeout, "read_timeout"),
     "not gzip": (
         [ReadRequest(), b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nhalf"],
@@ -85,7 +89,7 @@ async def test_a_name_that_does_not_exist_says_so(face: Any) -> None:
             raise hyperhttp.DNSError(f"cannot resolve {host}", host=host, port=port, phase="dns")
 
     async with face.client(resolver=Nobody()) as client:
-        with pytest.raises(hyperhttp.DNSError, match="nowhere.example") as caught:
+        with pytest.raises(hyperhttp.DNSError, match=r"nowhere\.example") as caught:
             await client.get(f"http://user:{SECRET}@nowhere.example/")
     assert isinstance(caught.value, hyperhttp.ConnectError)
     assert caught.value.request is not None
@@ -139,7 +143,7 @@ async def test_errors_are_caught_by_their_families(face: Any, scripted: Scripted
     async with face.client(timeout=0.1) as client:
         with pytest.raises(TimeoutError):
             await client.get(server.url)
-        with pytest.raises(ValueError, match="header|field|name|value"):
+        with pytest.raises(ValueError, match=r"header|field|name|value"):
             await client.get(server.url, headers={"a\n": "b"})
         with pytest.raises(hyperhttp.HyperHTTPError):
             await client.get("nonsense://")

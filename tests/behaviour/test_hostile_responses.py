@@ -132,7 +132,7 @@ async def test_bytes_that_came_while_the_program_was_busy_retire_an_idle_connect
     server = scripted([[OK, Sleep(0.02), POISON], OK])
     async with face.client() as client:
         assert await client.read(await client.get(server.url)) == b"ok"
-        time.sleep(0.1)  # noqa: ASYNC251 - the event loop sees nothing meanwhile
+        time.sleep(0.1)
         assert await client.read(await client.get(server.url)) == b"ok"
 
 

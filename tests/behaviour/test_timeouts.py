@@ -53,7 +53,7 @@ def full_listener() -> Iterator[int]:
     fillers = []
     for _ in range(8):
         filler = socket.socket()
-        filler.setblocking(False)  # noqa: FBT003
+        filler.setblocking(False)
         filler.connect_ex(("127.0.0.1", port))
         fillers.append(filler)
     time.sleep(0.05)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import ssl
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import hyperhttp
+from hyperhttp.network.aio import AioChannel
+from hyperhttp.network.blocking import BlockingChannel
 from hyperhttp.testing.origin import Origin
-from hyperhttp.testing.scripted import Drop, ReadRequest
+from hyperhttp.testing.scripted import Drop, ReadRequest, Stall
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +80,7 @@ async def test_the_name_is_checked(face: Any, origin: Origin) -> None:
             return [Address(socket.AF_INET, "127.0.0.1", port)]
 
     async with face.client(ssl_context=origin.ssl_context(), resolver=Everywhere()) as client:
-        with pytest.raises(hyperhttp.TLSError, match="other.example"):
+        with pytest.raises(hyperhttp.TLSError, match=r"other\.example"):
             await client.get(f"https://other.example:{origin.https_port}/get")
         assert (await client.get(f"https://localhost:{origin.https_port}/get")).status_code == 200
         assert (await client.get(f"https://127.0.0.1:{origin.https_port}/get")).status_code == 200
@@ -106,6 +111,32 @@ async def test_a_peer_that_leaves_during_the_handshake_is_a_tls_error(
         with pytest.raises((hyperhttp.TLSError, hyperhttp.ConnectError)):
             await client.get(f"https://127.0.0.1:{server.port}/")
         assert client.raw.get_pool_stats() == {}
+
+
+@pytest.mark.parametrize("how", ["refused", "given up", "clear text"])
+async def test_failed_handshakes_hold_no_memory(
+    face: Any, origin: Origin, scripted: ScriptedServerFactory, how: str
+) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    clear = scripted.by_connection([[Stall(3)] if how == "given up" else [answer]], repeat=True)
+    url = origin.https_url if how == "refused" else f"https://127.0.0.1:{clear.port}"
+    kinds = (AioChannel, BlockingChannel, ssl.SSLObject, ssl.SSLSocket)
+
+    async def fail() -> None:
+        with pytest.raises(hyperhttp.TransportError):
+            await client.get(url, timeout=0.03 if how == "given up" else 3)
+
+    async with face.client(verify=how == "refused") as client:
+        await fail()
+        before = sum(isinstance(thing, kinds) for thing in gc.get_objects())
+        for _ in range(12):
+            await fail()
+        await asyncio.sleep(0.05)
+        gc.collect()
+        after = sum(isinstance(thing, kinds) for thing in gc.get_objects())
+        started = time.monotonic()
+    assert after - before < 8
+    assert time.monotonic() - started < 0.5
 
 
 async def test_content_until_close_without_close_notify_is_truncated(

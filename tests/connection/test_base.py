@@ -1,5 +1,34 @@
-from tests.memory import MemoryNetwork
+"""What the pool needs of a connection: both kinds have all of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hyperhttp.connection import base
+from hyperhttp.connection.http1 import HTTP1Connection
+from hyperhttp.connection.http2 import HTTP2Connection
+from tests.memory import MemoryChannel, MemoryNetwork, Releases, StubConnection, memory_lane
 
 
-def test_x():
-    assert MemoryNetwork
+def test_the_four_places_are_four() -> None:
+    assert len({base.NEW, base.IN_USE, base.IDLE, base.GONE}) == 4
+
+
+@pytest.mark.parametrize("kind", [HTTP1Connection, HTTP2Connection])
+async def test_a_connection_has_what_the_pool_looks_at(kind: Any) -> None:
+    connection = kind(MemoryChannel(), MemoryNetwork(), memory_lane(), Releases())
+    for name in (*base.Connection.__annotations__, "reusable", "multiplexed", "has_room", "close", "abort"):
+        assert hasattr(connection, name), name
+    assert connection.place == base.NEW
+    assert connection.has_room()
+    assert connection.reusable
+    connection.close()
+    assert not connection.reusable
+
+
+async def test_the_stub_of_these_tests_has_it_too() -> None:
+    stub = StubConnection(memory_lane(), Releases())
+    for name in base.Connection.__annotations__:
+        assert hasattr(stub, name), name

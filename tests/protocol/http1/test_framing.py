@@ -332,6 +332,16 @@ def test_tiny_chunks_cost_the_same_for_each_byte(meter, chunk, count, size):
     assert meter.work <= 16 * len(data)
 
 
+@pytest.mark.parametrize(("start", "limit"), [(b"1;", MAX_CHUNK_LINE), (b"0\r\nX: ", MAX_TRAILER)])
+def test_of_a_huge_piece_no_more_than_a_line_is_looked_at(meter, start, limit):
+    decoder = ChunkedDecoder()
+    decoder._partial = CountedBuffer()
+    decoder.receive_data(CountedBytes(start))
+    decoder.receive_data(CountedBytes(b"x" * 1_000_000))
+    assert decoder.error is not None
+    assert meter.work <= 5 * limit
+
+
 def calls_of(function, *args) -> int:
     calls = 0
 
