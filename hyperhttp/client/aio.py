@@ -63,6 +63,7 @@ class Client:
         address_policy: which addresses may be connected to.
         max_response_size: bytes of decoded content that are read into memory; None for no limit.
         max_decompression_ratio: decoded bytes per encoded byte; None for no limit.
+        transport: what sends all requests instead of the network: an object with ``async def send(request)`` and ``close()``.
         uds: path of a Unix socket to connect to instead of the host.
         local_address: address to connect from.
         plugins: which to use: None for all that are installed, a list of names or objects, or an empty list.
@@ -198,11 +199,8 @@ class Client:
 
     async def close(self) -> None:
         """Close every connection; returns when they are gone. Calling it again does nothing."""
-        core = self._core
-        core.closed = True
         self._pool = None
-        pools, core.pools = core.pools, []
-        for pool in pools:
+        for pool in self._core.close():
             if self._running_loop() is getattr(pool.network, "loop", None):
                 await pool.close()
             else:

@@ -163,11 +163,8 @@ class SyncClient:
 
     def close(self) -> None:
         """Close every connection. Calling it again does nothing."""
-        core = self._core
-        core.closed = True
         self._pool = None
-        pools, core.pools = core.pools, []
-        for pool in pools:
+        for pool in self._core.close():
             drive(pool.close())
 
     def __enter__(self) -> Self:

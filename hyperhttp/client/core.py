@@ -12,6 +12,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from hyperhttp.auth.basic import BasicAuth
+from hyperhttp.client.mounts import Transports
 from hyperhttp.client.options import REQUEST_OPTIONS, SENDING_OPTIONS, check_names
 from hyperhttp.client.settings import Settings, auth_of, hooks_of, http2_of, redirects_of
 from hyperhttp.config import Timeout
@@ -27,6 +28,7 @@ from hyperhttp.network.resolver import CachingResolver
 from hyperhttp.pipeline import exchange, send
 from hyperhttp.pipeline.call import Call
 from hyperhttp.pipeline.exchange import render_head
+from hyperhttp.plugins.interfaces import DIRECT
 from hyperhttp.pool.proxies import Proxy
 
 if TYPE_CHECKING:
@@ -95,6 +97,11 @@ class ClientCore:
         self._routes: dict[tuple[Any, ...], Route] = {}
         self._targets: dict[str, Target] = {}
         self._version = self.headers._version
+        listeners = settings.plugins.create_listeners()
+        self._listeners = listeners
+        self._attempts = bool(listeners.request or listeners.response or listeners.error or listeners.redirect)
+        self._selectors = [make() for make in settings.plugins.proxy_selectors.values()]
+        self.transports = Transports(settings.plugins.transports, settings.transport)
         self._plain = self._is_plain()
         self.pools: list[ConnectionPool] = []
         self.lock = new_lock()
@@ -143,6 +150,8 @@ class ClientCore:
             and self._hooks is None
             and not settings.max_redirects
             and settings.params is None
+            and not self._attempts
+            and not self.transports
             and "connection" not in self.headers
         )
 
@@ -257,6 +266,8 @@ class ClientCore:
         call.find_route = find_route
         call.auth = self._auth_for(request, options)
         call.hooks = self._hooks_for(get("event_hooks"))
+        call.listeners = self._listeners if self._attempts else None
+        call.find_transport = self.transports.find if self.transports else None
         if "follow_redirects" in options:
             call.max_redirects, call.downgrade = redirects_of(options["follow_redirects"], settings.redirect_limit)
         else:
@@ -295,21 +306,31 @@ class ClientCore:
                 msg = f"the URL {parsed.redacted!r} is relative: give the client a base_url, or start it with http:// or https://"
                 raise InvalidURL(msg)
             parsed = _extend(base, parsed)
-        if parsed.scheme not in ("http", "https"):
+        if parsed.scheme not in ("http", "https") and self.transports.find(parsed) is None:
             msg = f"no transport for {parsed.scheme}:// URLs; http and https are served"
             raise InvalidURL(msg)
         return parsed
 
     def find_route(self, url: URL) -> Route:
         """The way to a URL by the client's own settings."""
-        return self._route(url, self.settings.proxies.for_url(url), self.settings.http2)
+        return self._route(url, self._proxy_for(url), self.settings.http2)
+
+    def _proxy_for(self, url: URL) -> Proxy | None:
+        """By `proxies=`, else by the first plugin with an opinion, else by the environment."""
+        settings = self.settings
+        if self._selectors and settings.given.get("proxies") is None:
+            for selector in self._selectors:
+                chosen = selector.select(url)
+                if chosen is not None:
+                    return None if chosen == DIRECT else Proxy.parse(chosen, settings.proxy_schemes)
+        return settings.proxies.for_url(url)
 
     def _find_route(self, options: dict[str, Any]) -> Callable[[URL], Route]:
         if "proxy" not in options and "http2" not in options:
             return self.find_route
         http2 = http2_of(options.get("http2", self.settings.http2))
         if "proxy" not in options:
-            return lambda url: self._route(url, self.settings.proxies.for_url(url), http2)
+            return lambda url: self._route(url, self._proxy_for(url), http2)
         given = options["proxy"]
         proxy = None if given is None else Proxy.parse(given, self.settings.proxy_schemes)
         return lambda url: self._route(url, proxy, http2)
@@ -373,6 +394,7 @@ class ClientCore:
             resolver = CachingResolver(settings.plugins.resolvers[name](network), network, ttl=settings.dns_ttl)
         dialer = Dialer(network, resolver, delay=settings.delay, policy=settings.policy, connectors=settings.connectors)
         pool = kind(network, dialer, settings.limits)
+        pool.listeners = self._listeners.connection
         self.pools.append(pool)
         return pool
 
@@ -385,6 +407,16 @@ class ClientCore:
                 for key, value in counts.items():
                     entry[key] = entry.get(key, 0) + value
         return stats
+
+    def close(self) -> list[ConnectionPool]:
+        """No call begins any more; gives the pools that have to be closed."""
+        pools, self.pools = self.pools, []
+        if not self.closed:
+            self.closed = True
+            self.transports.close()
+            for listener in self._listeners.close:
+                listener()
+        return pools
 
     def forget(self) -> None:
         """Drop every pool without waiting: after a fork, or when nobody holds the client any more."""

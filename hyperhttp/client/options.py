@@ -71,6 +71,7 @@ class ClientOptions(TypedDict, total=False):
     address_policy: AddressPolicy | None
     max_response_size: int | None
     max_decompression_ratio: float | None
+    transport: Any
     uds: str | None
     local_address: str | None
     plugins: Sequence[object] | None

@@ -74,6 +74,7 @@ class Settings:
         self.policy = get("address_policy")
         self.max_size = _size("max_response_size", get("max_response_size", DEFAULT_MAX_RESPONSE_SIZE))
         self.max_ratio: float | None = get("max_decompression_ratio", DEFAULT_MAX_RATIO)
+        self.transport: Any = get("transport")
         self.uds: str | None = get("uds")
         self.local_address: str | None = get("local_address")
 

@@ -22,6 +22,7 @@ class Connection(Protocol):
     Attributes:
         channel: what it runs on.
         lane: the pool's place for it.
+        http_version: what it speaks.
         place: `NEW`, `IN_USE`, `IDLE` or `GONE`; the pool's own.
         reusable: it can serve another request.
         multiplexed: it serves many at once; then `in_use` says how many, and `has_room` whether one more.
@@ -34,6 +35,7 @@ class Connection(Protocol):
     """
 
     channel: Channel
+    http_version: str
     lane: Any
     place: int
     uses: int

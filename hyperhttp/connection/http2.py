@@ -28,6 +28,8 @@ __all__ = ["HTTP2Connection"]
 
 #: Seconds without a byte from the peer after which a busy connection asks for a sign of life.
 _PING_AFTER: Final = 15.0
+#: The same for an idle one: so that the boxes between do not forget it, and a dead peer is found before a request is.
+_PING_IDLE_AFTER: Final = 45.0
 #: Seconds the peer has to give it.
 _PING_WITHIN: Final = 15.0
 #: Seconds between renewals of what control frames may cost.
@@ -83,6 +85,8 @@ class HTTP2Connection:
         self.engine.initiate()  # before anything that has come already is answered
         channel.attach(self)
         self.flush()
+        self.watch.busy.add(self)  # as long as it lives: it pings while it is idle too
+        self.arm(self.made_at + _PING_AFTER)
 
     @property
     def reusable(self) -> bool:
@@ -115,7 +119,6 @@ class HTTP2Connection:
         )
         self.uses += 1
         if not self.exchanges:
-            self.watch.busy.add(self)
             self.arm(now + _PING_AFTER)
         self.exchanges.add(exchange)
         return stream
@@ -127,8 +130,6 @@ class HTTP2Connection:
         exchange.over = True
         self.watch.busy.discard(exchange)
         self.exchanges.discard(exchange)
-        if not self.exchanges:
-            self.watch.busy.discard(self)
         self._release(self, 1)
 
     def arm(self, at: float) -> None:
@@ -250,11 +251,12 @@ class HTTP2Connection:
                 )
                 return NEVER
             return self._pinged_at + _PING_WITHIN
-        if now >= self.read_at + _PING_AFTER:
+        at = self.read_at + (_PING_AFTER if self.exchanges else _PING_IDLE_AFTER)
+        if now >= at:
             self._ping(now)
             self.flush()
             return now + _PING_WITHIN
-        return self.read_at + _PING_AFTER
+        return at
 
     def _ping(self, now: float) -> None:
         self._pinged_at = now

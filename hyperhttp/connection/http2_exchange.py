@@ -20,6 +20,7 @@ from hyperhttp.exceptions import (
     WriteTimeout,
 )
 from hyperhttp.network.base import NEVER, fail
+from hyperhttp.protocol.http2 import ErrorCode
 
 if TYPE_CHECKING:
     from hyperhttp.config import Timeout
@@ -41,10 +42,12 @@ class UnansweredError(Exception):
     Attributes:
         error: what to raise if it is not.
         surely_unprocessed: the peer said, or could not but have left, the request untouched.
+        needs_http1: the peer wants this request over HTTP/1.1 (RFC 9113 section 7).
     """
 
-    def __init__(self, error: HyperHTTPError, *, surely_unprocessed: bool) -> None:
+    def __init__(self, error: HyperHTTPError, *, surely_unprocessed: bool, needs_http1: bool = False) -> None:
         super().__init__(str(error))
+        self.needs_http1 = needs_http1
         self.error = error
         self.surely_unprocessed = surely_unprocessed
 
@@ -128,6 +131,8 @@ class HTTP2Exchange:
         head = self._head
         if head is None:
             error = self._error or ReadError("the exchange ended without a response")
+            if getattr(error, "error_code", None) == ErrorCode.HTTP_1_1_REQUIRED:
+                raise UnansweredError(error, surely_unprocessed=True, needs_http1=True)
             if self.unprocessed or self._connection.lost:
                 raise UnansweredError(error, surely_unprocessed=self.unprocessed) from error.__cause__
             raise error

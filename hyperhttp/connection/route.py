@@ -7,7 +7,7 @@ connection that was opened without verification (CVE-2024-35195).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -43,6 +43,10 @@ class Route:
     http2: bool | str = False
     uds: str | None = None
     local_address: str | None = None
+
+    def without_http2(self) -> Route:
+        """The same way, spoken in HTTP/1.1."""
+        return replace(self, http2=False)
 
     @property
     def name(self) -> str:

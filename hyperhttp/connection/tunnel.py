@@ -72,7 +72,8 @@ class HTTPProxyConnector:
                 data = yield b""
         head = answer.head
         if not 200 <= head.status_code < 300:
-            msg = f"the proxy {proxy.host}:{proxy.effective_port} refused the tunnel to {authority}: {head.status_code} {head.reason}".rstrip()
+            said = f"{head.status_code} {head.reason}".rstrip()
+            msg = f"the proxy {proxy.host}:{proxy.effective_port} refused the tunnel to {authority}: {said}"
             raise ProxyError(msg, host=proxy.host, port=proxy.effective_port, phase="tunnel")
         return b"".join(answer.rest)
 

@@ -94,7 +94,7 @@ class Cookies(MutableMapping[str, str]):
         if cookies is not None:
             self.update(cookies)
 
-    def set(  # noqa: PLR0917  # the order other clients have
+    def set(  # the order other clients have
         self,
         name: str,
         value: str,

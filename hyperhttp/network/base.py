@@ -164,7 +164,7 @@ class Channel(Protocol):
         """Hear what has come, where nobody hears it otherwise: an answer to what is still being sent."""
 
     def receive_into(self, view: memoryview) -> bool:
-        """Let the next ``len(view)`` bytes go straight into `view` instead of `Receiver.receive_data`; False where that cannot be."""
+        """Let the next ``len(view)`` bytes go into `view` instead of `Receiver.receive_data`; False where that cannot be."""
 
     def is_alive(self, idle: float) -> bool:
         """Whether a channel that was idle for `idle` seconds can be used: still open, and nothing came from the peer."""

@@ -34,6 +34,8 @@ class Call:
         read: how content is read.
         jar: cookies to send and to keep, or None.
         stream: the content is left on the wire.
+        find_transport: the transport mounted for a URL, where there are any.
+        listeners: plugins' listeners, or None.
         find_route: the way to a URL, for redirects.
         auth: the scheme that signs requests to the origin the call began with.
         hooks: functions by event, or None.
@@ -46,10 +48,12 @@ class Call:
         "auth",
         "downgrade",
         "find_route",
+        "find_transport",
         "head",
         "hooks",
         "is_async",
         "jar",
+        "listeners",
         "max_redirects",
         "now",
         "origin",
@@ -87,6 +91,8 @@ class Call:
         self.stream = stream
 
     find_route: Callable[[URL], Route]
+    find_transport: Callable[[URL], Any] | None
+    listeners: Any
     origin: str
     auth: Auth | None
     hooks: dict[str, list[Callable[[Any], Any]]] | None

@@ -19,6 +19,7 @@ from hyperhttp.exceptions import (
     WriteError,
 )
 from hyperhttp.message.response import Response
+from hyperhttp.pool.events import REUSED, tell
 from hyperhttp.protocol.events import CONTENT_ENCODING, SET_COOKIE
 from hyperhttp.protocol.http1.writer import write_fields, write_request_line
 
@@ -66,6 +67,8 @@ async def exchange(call: Call) -> Response:
     tries = 0
     while True:
         started = call.now
+        if pool.listeners and connection.uses:
+            tell(pool.listeners, REUSED, connection)
         try:
             if connection.multiplexed:
                 head, content, at = await HTTP2Exchange(connection, call.timeout, call.total_at, started).run(request)
@@ -84,6 +87,9 @@ async def exchange(call: Call) -> Response:
             tries += 1
             if not _may_resend(error, connection, request, tries):
                 raise _final(error, request) from error.__cause__
+            if isinstance(error, UnansweredError) and error.needs_http1:
+                call.route = call.route.without_http2()
+                data = render_head(request, call.route)
         connection = await _acquire(call, fresh=not connection.multiplexed)
     response = _new_response(call, head, content, at - started)
     if not call.stream:
@@ -232,6 +238,8 @@ def _final(error: BaseException, request: Request) -> BaseException:
 
 async def load(response: Response) -> None:
     """Read the content; where that fails, give the connection up."""
+    if response._take_plain():
+        return
     try:
         await response._load()
     except BaseException:

@@ -21,21 +21,38 @@ async def run_hooks(call: Call, send: Callable[[Call], Awaitable[Response]]) -> 
     A request hook may change the request; a response hook may return another response. What a hook raises comes out.
     """
     hooks = call.hooks or {}
+    listeners = call.listeners
     request = call.request
     for hook in tuple(hooks.get("request", ())):
         await _call(hook, request, call)
+    if listeners is not None:
+        for listener, waits in listeners.request:
+            await listener(request) if waits else listener(request)
     call.route = call.find_route(request.url)  # a hook may have sent it somewhere else
     call.head = None
     call.now = call.pool.network.now()  # what the hooks took is not the server's
-    response = await send(call)
     try:
-        for hook in tuple(hooks.get("response", ())):
-            replaced = await _call(hook, response, call)
-            if isinstance(replaced, Response) and replaced is not response:
-                response = _replace(response, replaced, request)
+        response = await send(call)
+    except Exception as error:
+        if listeners is not None:
+            for listener, waits in listeners.error:
+                await listener(request, error) if waits else listener(request, error)
+        raise
+    try:
+        return await _respond(call, response)
     except BaseException:
         response._give_up()
         raise
+
+
+async def _respond(call: Call, response: Response) -> Response:
+    """Let hooks and listeners see the response; each may put another in its place."""
+    for hook in tuple((call.hooks or {}).get("response", ())):
+        response = _chosen(response, await _call(hook, response, call), call.request)
+    if call.listeners is not None:
+        for listener, waits in call.listeners.response:
+            replaced = await listener(response) if waits else listener(response)
+            response = _chosen(response, replaced, call.request)
     return response
 
 
@@ -52,7 +69,9 @@ async def _call(hook: Callable[[Any], Any], argument: Any, call: Call) -> Any:
         raise RuntimeError(msg) from error
 
 
-def _replace(old: Response, new: Response, request: Request) -> Response:
+def _chosen(old: Response, new: Any, request: Request) -> Response:
+    if not isinstance(new, Response) or new is old:
+        return old
     old._give_up()
     if new._request is None:
         new._request = request

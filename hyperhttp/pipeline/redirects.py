@@ -58,6 +58,9 @@ async def follow_redirects(call: Call, send: Callable[[Call], Awaitable[Response
         except BaseException:
             response._give_up()
             raise
+        if call.listeners is not None:
+            for listener, waits in call.listeners.redirect:
+                await listener(response, request) if waits else listener(response, request)
         history.append(response)
         call.request = request
         call.route = call.find_route(request.url)

@@ -15,13 +15,17 @@ from typing import TYPE_CHECKING, Final
 from hyperhttp.connection.base import GONE, IDLE, IN_USE, NEW
 from hyperhttp.exceptions import ClientClosed, PoolTimeout, TotalTimeout
 from hyperhttp.network.base import NEVER
+from hyperhttp.pool.events import CLOSED, OPENED, tell
 from hyperhttp.pool.lane import NOTHING, Lane, Waiter, given_to
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hyperhttp.config import Limits
     from hyperhttp.connection.base import Connection
     from hyperhttp.connection.route import Route
     from hyperhttp.network.base import Network
+    from hyperhttp.pool.events import ConnectionEvent
     from hyperhttp.pool.lane import Dialer
 
 __all__ = ["ConnectionPool"]
@@ -49,6 +53,7 @@ class ConnectionPool:
         self.network = network
         self.lanes: dict[Route, Lane] = {}
         self.closed = False
+        self.listeners: tuple[Callable[[ConnectionEvent], None], ...] = ()
         self._dialer = dialer
         self._max = NEVER if limits.max_connections is None else limits.max_connections
         self._max_per_lane = NEVER if limits.max_connections_per_host is None else limits.max_connections_per_host
@@ -139,8 +144,7 @@ class ConnectionPool:
             left = None if waiter.timeout is None else max(waiter.started + waiter.timeout - _now(), 0.0)
             return self._admit(lane, left, waiter.total_at)
         if connection.place == IN_USE:  # its place in the books becomes the right to open another one
-            connection.place = GONE
-            connection.close()
+            self._close(connection)
             lane.dialing += 1
             return None
         again = self._new_waiter(waiter.number, self.lane(lane.route), waiter.started, waiter.timeout, waiter.total_at)
@@ -217,6 +221,8 @@ class ConnectionPool:
         lane.dialing -= 1
         connection.place = IN_USE
         lane.is_multiplexed = connection.multiplexed
+        if self.listeners:
+            tell(self.listeners, OPENED, connection)
         if connection.multiplexed:
             connection.in_use += 1
             lane.shared.append(connection)
@@ -240,10 +246,9 @@ class ConnectionPool:
             return False
         connection = lane.idle[0]
         self._take_one(lane, connection)
-        connection.place = GONE
+        self._close(connection)
         lane.total -= 1
         self._total -= 1
-        connection.close()
         self._forget_empty(lane)
         return True
 
@@ -313,9 +318,14 @@ class ConnectionPool:
     def _retire(self, connection: Connection) -> None:
         if connection.place == GONE:
             return
+        self._close(connection)
+        self._freed(connection.lane)
+
+    def _close(self, connection: Connection) -> None:
         connection.place = GONE
         connection.close()
-        self._freed(connection.lane)
+        if self.listeners:
+            tell(self.listeners, CLOSED, connection)
 
     def _freed(self, lane: Lane) -> None:
         """A connection or the right to open one is gone: somebody else may open one."""
@@ -525,8 +535,7 @@ class ConnectionPool:
                 if not waiter.wait.done():
                     waiter.wait.set_exception(ClientClosed())
             for connection in idle:
-                connection.place = GONE
-                connection.close()
+                self._close(connection)
                 lane.total -= 1
                 self._total -= 1
         self._line.clear()

@@ -91,7 +91,7 @@ class ResponseHead:
         "status_code",
     )
 
-    def __init__(  # noqa: PLR0917 - made once per response, where keywords would cost
+    def __init__(
         self,
         http_version: str,
         status_code: int,

@@ -18,6 +18,7 @@ from tests.memory import MemoryChannel, MemoryNetwork, Releases, memory_lane, tu
 if TYPE_CHECKING:
     import asyncio
 
+PATIENT = Timeout(None)
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE = range(9)
 MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE = 3, 4
 
@@ -40,13 +41,13 @@ class H2Talk:
 
     # -- the caller's side -----------------------------------------------------------------------------------
 
-    def exchange(self, timeout: Timeout = Timeout(None), total_at: float = NEVER) -> HTTP2Exchange:
+    def exchange(self, timeout: Timeout = PATIENT, total_at: float = NEVER) -> HTTP2Exchange:
         """One that has its place, as the pool would have given it."""
         self.connection.in_use += 1
         return HTTP2Exchange(self.connection, timeout, total_at, self.connection.read_at)
 
     async def ask(
-        self, method: str = "GET", timeout: Timeout = Timeout(None), total_at: float = NEVER, **options: Any
+        self, method: str = "GET", timeout: Timeout = PATIENT, total_at: float = NEVER, **options: Any
     ) -> asyncio.Task[Any]:
         """A request on its way."""
         import asyncio

@@ -428,7 +428,7 @@ async def test_bytes_on_an_idle_connection_retire_it(talk: Talk) -> None:
 async def test_broken_bytes_end_it_with_the_host_in_the_error(talk: Talk) -> None:
     wait = talk.send()
     talk.channel.feed(b"SSH-2.0-OpenSSH_9.6\r\n")
-    with pytest.raises(RemoteProtocolError, match="not an HTTP/1.1 response") as caught:
+    with pytest.raises(RemoteProtocolError, match=r"not an HTTP/1\.1 response") as caught:
         await wait
     assert caught.value.host == "example.com"
     assert talk.channel.closed

@@ -243,8 +243,7 @@ async def test_errors_are_told_apart_by_their_classes(api: str, path: str, expec
             response.raise_for_status()
             outcome = "ok"
         except hyperhttp.HTTPStatusError as error:
-            outcome = f"HTTP {error.response.status_code}"
-            assert str(error.response.url) == api + path
+            outcome = f"HTTP {error.response.status_code}" if str(error.response.url) == api + path else "lost"
         except hyperhttp.ConnectTimeout:
             outcome = "unreachable"
         except hyperhttp.ReadTimeout:
@@ -284,7 +283,8 @@ async def test_the_pool_has_caps_and_can_be_looked_at(world: Any) -> None:
     """Advanced features, "Connection pooling"."""
     options = {"max_connections": 200, "max_keepalive_connections": 32, "keepalive_expiry": 120.0}
     async with hyperhttp.Client(**options) as client:
-        await asyncio.gather(*(client.get(f"{world.origin.url}/delay/0.05") for _ in range(6)))
+        for response in await asyncio.gather(*(client.get(f"{world.origin.url}/delay/0.05") for _ in range(6))):
+            await response.aread()
         name = f"127.0.0.1:{world.origin.port}"
         assert client.get_pool_stats()[name] == {"idle": 6, "in_use": 0, "total": 6}
 

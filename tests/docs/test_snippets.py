@@ -13,6 +13,7 @@ import ast
 import asyncio
 import inspect
 import re
+import shlex
 import sys
 import textwrap
 from dataclasses import dataclass, fields, is_dataclass
@@ -24,6 +25,7 @@ from urllib.parse import unquote
 import pytest
 
 from hyperhttp import CircuitBreakerOpen, RetryError, WebSocketError, exceptions
+from hyperhttp.cli.arguments import parse_options
 from hyperhttp.plugins import hookspecs
 
 ROOT = Path(__file__).parents[2]
@@ -179,6 +181,18 @@ def test_every_hook_has_a_heading_with_its_exact_signature() -> None:
     assert {heading for heading in headings if hookspecs.HOOK_PREFIX in heading} == wanted
 
 
+def command_lines() -> list[str]:
+    """What pages say can be typed after ``hyperhttp``, without the built-in commands."""
+    lines = [line for page in PAGES for block in blocks_of(read(page), "sh") for line in block.source.splitlines()]
+    typed = [line.removeprefix("hyperhttp ") for line in lines if line.startswith("hyperhttp ")]
+    return [line for line in typed if line.split()[0] not in ("demo", "plugins")]
+
+
+@pytest.mark.parametrize("line", command_lines())
+def test_a_command_line_is_understood(line: str) -> None:
+    assert parse_options(shlex.split(line, comments=True)).url
+
+
 LIMIT = re.compile(r"^\| .+? \| (?P<amount>[^|]+?) \| `(?P<name>\w+(?:\.\w+)+)` \|", re.MULTILINE)
 UNITS = {"": 1, "s": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
@@ -216,7 +230,7 @@ def test_the_page_of_limits_names_them() -> None:
 
 def test_the_page_of_errors_has_every_exception_with_its_facts() -> None:
     rows = dict(re.findall(r"^\| [· ]*`(\w+)` \| (`\w+` \| \w+) \|", read("docs/errors.md"), re.MULTILINE))
-    classes = {name: getattr(exceptions, name) for name in exceptions.__all__}
+    classes: dict[str, Any] = {name: getattr(exceptions, name) for name in exceptions.__all__}
     for name, error in classes.items():
         if not isinstance(error, type) or issubclass(error, (RetryError, CircuitBreakerOpen, WebSocketError)):
             continue

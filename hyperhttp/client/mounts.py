@@ -1,0 +1,49 @@
+"""Transports of a client: those that plugins mount on URL schemes and hosts, and the one it was given for everything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hyperhttp.message.url import URL
+
+__all__ = ["Transports"]
+
+
+class Transports:
+    """Finds the transport for a URL; each is made when it is first met.
+
+    Args:
+        mounts: of plugins, the most precise first.
+        transport: the client's own, for every URL.
+    """
+
+    def __init__(self, mounts: Sequence[Any], transport: Any = None) -> None:
+        if transport is not None and not (hasattr(transport, "send") and hasattr(transport, "close")):
+            msg = f"transport= takes an object with send() and close(), not {type(transport).__name__}"
+            raise TypeError(msg)
+        self._mounts = tuple(mounts)
+        self._own = transport
+        self._made: dict[int, Any] = {}
+
+    def __bool__(self) -> bool:
+        return self._own is not None or bool(self._mounts)
+
+    def find(self, url: URL) -> Any:
+        """The transport for a URL, or None: the network."""
+        if self._own is not None:
+            return self._own
+        for index, mount in enumerate(self._mounts):
+            if mount.matches(url.scheme, url.host, url.effective_port):
+                if index not in self._made:
+                    self._made[index] = mount.factory()
+                return self._made[index]
+        return None
+
+    def close(self) -> None:
+        """Close what was made, and what the client was given."""
+        made, self._made = self._made, {}
+        for transport in (*made.values(), *([self._own] if self._own is not None else [])):
+            transport.close()
