@@ -1,4 +1,3 @@
-# ruff: noqa: N818 - the names without "Error" are the public contract
 """Every exception HyperHTTP raises, in one tree.
 
 ::
@@ -40,9 +39,8 @@
         ├── WebSocketMessageTypeError
         └── WebSocketDecodeError
 
-An exception is created once, by the layer that knows the fact; its message says what failed, for which
-host, in which phase and after how long, and holds no secret. ``retryable`` says whether sending the same
-request again may help, not whether it is safe (RFC 9110, Section 9.2.2 decides that).
+An exception is created once, by the layer that knows the fact; its message says what failed, for which host, in which phase and
+after how long, and holds no secret. ``retryable`` says whether sending again may help, not whether it is safe (RFC 9110, 9.2.2).
 """
 
 from __future__ import annotations

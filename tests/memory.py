@@ -144,7 +144,7 @@ class MemoryChannel:
     def detach(self) -> None:
         self.closed = True
 
-    async def start_tls(self, context: Any, server_name: str) -> None:
+    async def start_tls(self, context: Any, server_name: str, *more: Any, **options: Any) -> None:
         self.tls.append((context, server_name))
 
     async def send_while(self, sending: Coroutine[Any, Any, None], until: Any) -> None:
@@ -271,6 +271,41 @@ async def turns(count: int = 3) -> None:
         await asyncio.sleep(0)
 
 
+class Source:
+    """A connection that writes down what it is asked."""
+
+    def __init__(self, *, fills: bool = False) -> None:
+        self.fills = fills
+        self.taken = 0
+        self.calls: list[str] = []
+        self.view: memoryview | None = None
+        self.wait: Any = None
+
+    def wait_for_content(self) -> Any:
+        self.wait = asyncio.get_running_loop().create_future()
+        return self.wait
+
+    def wake(self) -> None:
+        wait, self.wait = self.wait, None
+        if wait is not None:
+            wait.set_result(None)
+
+    def fill_buffer(self, view: memoryview) -> bool:
+        self.view = view if self.fills else None
+        return self.fills
+
+    def pause_content(self) -> None:
+        self.calls.append("pause")
+
+    def content_taken(self, size: int, *, resume: bool) -> None:
+        self.taken += size
+        if resume:
+            self.calls.append("resume")
+
+    def abandon(self) -> None:
+        self.calls.append("abandon")
+
+
 # -- for pools -------------------------------------------------------------------------------------------------
 
 
@@ -296,6 +331,7 @@ class StubConnection:
 
     def __init__(self, lane: Any, release: Any, *, multiplexed: bool = False, now: float = 0.0) -> None:
         self.channel = StubChannel()
+        self.http_version = "HTTP/2" if multiplexed else "HTTP/1.1"
         self.lane = lane
         self.multiplexed = multiplexed
         self.place = NEW

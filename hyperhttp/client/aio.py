@@ -98,7 +98,7 @@ class Client:
             TypeError, ValueError: the request cannot be sent; nothing was.
         """
         pool = self._pool
-        if pool is None or self._running_loop() is not self._loop or pool.closed:
+        if pool is None or pool.closed or pool.network.loop is not self._running_loop():  # type: ignore[attr-defined]
             pool = self._enter_loop()
         return await self._core.start(pool, method, url, options)  # type: ignore[arg-type]  # a TypedDict is a dict
 
@@ -142,7 +142,7 @@ class Client:
     async def send(self, request: Request, **options: Unpack[RequestOptions]) -> Response:
         """Send a request made by `build_request` or by hand; `options` such as auth, timeout, stream."""
         pool = self._pool
-        if pool is None or self._running_loop() is not self._loop or pool.closed:
+        if pool is None or pool.closed or pool.network.loop is not self._running_loop():  # type: ignore[attr-defined]
             pool = self._enter_loop()
         return await self._core.send(pool, self._core.adopt(request, options), options)  # type: ignore[arg-type]
 
@@ -236,21 +236,29 @@ class Client:
         from hyperhttp.network.aio import AioNetwork, get_running_loop
 
         core = self._core
-        if core.closed:
-            raise ClientClosed
         self._running_loop = get_running_loop
         loop = get_running_loop()
-        for pool in tuple(core.pools):
-            network = pool.network
-            if not isinstance(network, AioNetwork) or network.loop.is_closed():
-                core.pools.remove(pool)
+        with core.lock:  # threads with loops of their own may share a client
+            if core.closed:
+                raise ClientClosed
+            pool = self._pool_of(loop)
+            if pool is None:
+                pool = core.new_pool(AioNetwork(loop), ConnectionPool)
+            self._loop, self._pool = loop, pool
+        return pool
+
+    def _pool_of(self, loop: asyncio.AbstractEventLoop) -> ConnectionPool | None:
+        """The pool of a loop; pools of loops that are closed are dropped on the way."""
+        found = None
+        for pool in tuple(self._core.pools):
+            home: Any = pool.network
+            if home.loop.is_closed():
+                self._core.pools.remove(pool)
                 pool.closed = True
-                network.forget()
-            elif network.loop is loop and not pool.closed:
-                self._loop, self._pool = loop, pool
-                return pool
-        self._loop, self._pool = loop, core.new_pool(AioNetwork(loop), ConnectionPool)
-        return self._pool
+                home.forget()
+            elif home.loop is loop and not pool.closed:
+                found = pool
+        return found
 
     def __del__(self, _warn: Any = warnings.warn) -> None:
         core = getattr(self, "_core", None)

@@ -20,8 +20,8 @@ from hyperhttp.connection.dial import Dialer
 from hyperhttp.connection.route import Route
 from hyperhttp.exceptions import InvalidURL
 from hyperhttp.message.headers import Headers
+from hyperhttp.message.reading import ReadOptions
 from hyperhttp.message.request import EXPECTING_CONTENT, Request
-from hyperhttp.message.response import ReadOptions
 from hyperhttp.message.url import URL
 from hyperhttp.network.base import NEVER, new_lock
 from hyperhttp.network.resolver import CachingResolver
@@ -244,7 +244,7 @@ class ClientCore:
         """The coroutine of a call that sends `request`."""
         settings = self.settings
         get = options.get
-        if self.read.drive is not None and request.content is not None and request.content.needs_async:
+        if self.read.drive is not None and request._content is not None and request._content.needs_async:
             msg = "SyncClient cannot send asynchronous content: pass a plain iterable, or use the asynchronous Client"
             raise TypeError(msg)
         timeout = self._timeout if "timeout" not in options else Timeout.of(options["timeout"])

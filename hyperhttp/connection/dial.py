@@ -115,7 +115,7 @@ class Dialer:
                 await pass_through(channel, connector.handshake(proxy.url, host, route.port), deadline)
             origin = await self._context(route.tls, route.http2)
             if origin is not None:
-                await channel.start_tls(origin, server_name(route.host))
+                await channel.start_tls(origin, server_name(route.host), route.name)
         except BaseException:
             channel.abort()
             raise

@@ -295,6 +295,7 @@ class HTTP1Connection(ResponseReader):
     def response_failed(self, error: RemoteProtocolError) -> None:
         """The peer broke the protocol or left too early."""
         error.host, error.port = self.lane.host, self.lane.port
+        error.args = (f"{self.lane.name}: {error}",)
         self.abort(error)
 
     def surplus_received(self) -> None:

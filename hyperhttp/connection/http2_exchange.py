@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hyperhttp.connection.http2 import HTTP2Connection
     from hyperhttp.message.content import Content
     from hyperhttp.message.request import Request
-    from hyperhttp.network.base import Wait
+    from hyperhttp.network.base import Channel, Wait
     from hyperhttp.protocol.events import Field, ResponseHead
     from hyperhttp.protocol.http2 import H2Stream
 
@@ -103,7 +103,7 @@ class HTTP2Exchange:
             HyperHTTPError: anything else that failed.
         """
         connection = self._connection
-        content = request.content
+        content = request._content
         try:
             try:
                 self.stream = connection.open(self, request, end_stream=content is None)
@@ -146,6 +146,11 @@ class HTTP2Exchange:
         elif self._first is not None:
             self._content.feed(self._first)
         return head, self._content, self._at
+
+    @property
+    def channel(self) -> Channel:
+        """What the content comes over."""
+        return self._connection.channel
 
     # -- sending -----------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from hyperhttp.exceptions import DecodingError, ReadError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hyperhttp.network.base import Wait
+    from hyperhttp.network.base import Channel, Wait
     from hyperhttp.protocol.events import Field
 
 __all__ = ["HIGH_WATER", "ContentSource", "ContentStream"]
@@ -49,6 +49,10 @@ def _keep_memory() -> None:
 
 class ContentSource(Protocol):
     """What a content stream needs from its connection."""
+
+    @property
+    def channel(self) -> Channel:
+        """What it comes over."""
 
     def wait_for_content(self) -> Wait:
         """Something to await until the stream has been fed, has ended or has failed."""
@@ -237,6 +241,12 @@ class ContentStream:
         self._size = 0
         if source is not None:
             source.abandon()
+
+    def drop(self) -> None:
+        """Give up the rest, from wherever this is called."""
+        source = self._source
+        if source is not None:
+            source.channel.call_safely(self.close)
 
     async def _wait(self) -> None:
         if self._source is None:

@@ -200,7 +200,7 @@ class Headers(MutableMapping[str, str]):
             if not _is_header_type(other):
                 return NotImplemented
             try:
-                other = Headers(cast(HeaderTypes, other))
+                other = Headers(cast("HeaderTypes", other))
             except (TypeError, ValueError):
                 return False
         return self._values_by_name() == other._values_by_name()

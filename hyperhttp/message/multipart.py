@@ -209,7 +209,7 @@ def form_pairs(given: Any, repeating: type | tuple[type, ...] = (list, tuple)) -
             raise TypeError(f"the name of a form field must be str, not {type(name).__name__}")
         values: Iterable[Any] = (value,)
         if isinstance(value, repeating):
-            values = cast(Iterable[Any], value)
+            values = cast("Iterable[Any]", value)
         pairs += [(name, each) for each in values if each is not None]
     return pairs
 

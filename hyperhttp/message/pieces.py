@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hyperhttp.exceptions import HyperHTTPError
 from hyperhttp.message.text import LineSplitter, TextDecoder
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ class Readable(Protocol):
     @property
     def encoding(self) -> str:
         """The charset of its text."""
+
+    def blame(self, error: HyperHTTPError) -> None:
+        """Say in an error which request it is about."""
 
     def start_iteration(self) -> bytes | None:
         """Begin; the whole content where it has been read before."""
@@ -107,19 +111,24 @@ class Bytes(Pieces):
         """The next decoded bytes; empty at the end only."""
         if not self._started:
             self._start()
-        while True:
-            piece = next(self._pieces, b"")
-            if piece or self._ended:
-                return piece
-            encoded = await self._response.next_piece()
-            if encoded:
-                if self._chain is None:
-                    return encoded
-                self._pieces = self._chain.decode(encoded)
-            else:
-                self._ended = True
-                if self._chain is not None:
-                    self._chain.finish()
+        try:
+            while not (piece := next(self._pieces, b"")) and not self._ended:
+                await self._fill()
+        except HyperHTTPError as error:
+            self._response.blame(error)
+            raise
+        return piece
+
+    async def _fill(self) -> None:
+        encoded = await self._response.next_piece()
+        if not encoded:
+            self._ended = True
+            if self._chain is not None:
+                self._chain.finish()
+        elif self._chain is None:
+            self._pieces = iter((encoded,))
+        else:
+            self._pieces = self._chain.decode(encoded)
 
     def _start(self) -> None:
         self._started = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hyperhttp.message.content import encode_content
+from hyperhttp.message.content import Content, encode_content
 from hyperhttp.message.cookies import Cookies
 from hyperhttp.message.headers import Headers
 from hyperhttp.message.url import URL
@@ -12,7 +12,7 @@ from hyperhttp.message.url import URL
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hyperhttp.message.content import Content, JsonCodec
+    from hyperhttp.message.content import JsonCodec
     from hyperhttp.message.headers import HeaderTypes
 
 __all__ = ["EXPECTING_CONTENT", "IDEMPOTENT_METHODS", "Request"]
@@ -53,7 +53,7 @@ class Request:
     _headers: Headers | None = None
     _fields: Sequence[tuple[bytes, bytes]] = ()
     _extensions: dict[str, Any] | None = None
-    content: Content | None = None
+    _content: Content | None = None
 
     def __init__(
         self,
@@ -117,6 +117,22 @@ class Request:
         self._headers = Headers(value)
 
     @property
+    def content(self) -> Content | None:
+        """What it carries; assign what ``content=`` takes to carry something else."""
+        return self._content
+
+    @content.setter
+    def content(self, value: Any) -> None:
+        old = self._content
+        if old is not None or value is not None:
+            dropped = {b"content-length", b"transfer-encoding"}
+            implied = set(old.fields) if old is not None else set()
+            self._headers = Headers.from_fields(
+                [field for field in self.headers.raw if field[0].lower() not in dropped and field not in implied]
+            )
+        self._set_content(value if value is None or isinstance(value, Content) else encode_content(content=value))
+
+    @property
     def extensions(self) -> dict[str, Any]:
         """Values for transports and plugins."""
         if self._extensions is None:
@@ -130,7 +146,7 @@ class Request:
 
     def _set_content(self, content: Content | None) -> None:
         """Carry `content` and say so in the header fields, unless they already speak of it."""
-        self.content = content
+        self._content = content
         if content is None:
             return
         headers = self.headers
@@ -155,9 +171,9 @@ class Request:
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        content = state.pop("content", None)
+        content = state.pop("_content", None)
         if content is not None and content.data is not None:
-            state["content"] = content
+            state["_content"] = content
         state["_headers"] = self.headers
         state["_fields"] = ()
         return state

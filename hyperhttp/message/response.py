@@ -7,78 +7,37 @@ the other's responses with a sentence that says what to call.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from hyperhttp.exceptions import DecodingError, HTTPStatusError, ResponseNotRead, StreamClosed, StreamConsumed
+from hyperhttp.exceptions import (
+    DecodingError,
+    HTTPStatusError,
+    HyperHTTPError,
+    ResponseNotRead,
+    StreamClosed,
+    StreamConsumed,
+)
 from hyperhttp.message.coding import CodingChain, decode_all
 from hyperhttp.message.content import default_json_codec
 from hyperhttp.message.cookies import Cookies
 from hyperhttp.message.headers import Headers
 from hyperhttp.message.links import parse_links
 from hyperhttp.message.pieces import Bytes, Lines, Text, drive_ready
+from hyperhttp.message.reading import ReadOptions
 from hyperhttp.message.text import charset_of, decode_text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
-    from hyperhttp.message.coding import ContentCoding
     from hyperhttp.message.headers import HeaderTypes
     from hyperhttp.message.pieces import Pieces
+    from hyperhttp.message.reading import Stream, StreamGuard
     from hyperhttp.message.request import Request
     from hyperhttp.message.url import URL
 
-__all__ = ["ReadOptions", "Response"]
-
-
-class Stream(Protocol):
-    """Content on its way, as a connection gives it."""
-
-    ended: bool
-    received: int
-    trailers: Sequence[tuple[Any, ...]]
-
-    @property
-    def is_open(self) -> bool:
-        """More may come."""
-
-    async def receive(self) -> bytes:
-        """The next bytes; empty at the end."""
-
-    async def receive_all(self, limit: int | None = None) -> bytes:
-        """All that is left."""
-
-    def close(self) -> None:
-        """Give up the rest."""
-
-
-class ReadOptions:
-    """How a client reads content: shared by all its responses.
-
-    Attributes:
-        codings: content codings by name.
-        max_size: bytes of decoded content that may be kept in memory, or None.
-        max_ratio: decoded bytes per encoded byte, or None.
-        drive: runs a coroutine on a blocking client; None on an asynchronous one.
-        json: loads JSON from bytes.
-    """
-
-    __slots__ = ("codings", "drive", "json", "max_ratio", "max_size")
-
-    def __init__(
-        self,
-        codings: Mapping[str, ContentCoding],
-        max_size: int | None,
-        max_ratio: float | None,
-        drive: Callable[[Coroutine[Any, Any, Any]], Any] | None = None,
-        json: Callable[[bytes], Any] | None = None,
-    ) -> None:
-        self.codings = codings
-        self.max_size = max_size
-        self.max_ratio = max_ratio
-        self.drive = drive
-        self.json = json
+__all__ = ["Response"]
 
 
 _PLAIN = ReadOptions({}, None, None)
@@ -115,6 +74,7 @@ class Response:
     _extensions: dict[str, Any] | None = None
     _encoded: bytes | None = None  # in hand, not yet decoded
     _stream: Stream | None = None
+    _guard: StreamGuard | None = None
     _coded: bool = False
     _content: bytes | None = None
     _text: str | None = None
@@ -412,11 +372,15 @@ class Response:
         if self._content is not None:
             return
         encoded = self._encoded
-        if encoded is None:
-            encoded = await self._rest()
-        elif self._closed or self._consumed:
+        if encoded is not None and (self._closed or self._consumed):
             self._refuse()
-        self._content = self._decoded(encoded)
+        try:
+            if encoded is None:
+                encoded = await self._rest()
+            self._content = self._decoded(encoded)
+        except HyperHTTPError as error:
+            self.blame(error)
+            raise
         self._size = len(encoded)
         self._encoded = None
 
@@ -444,6 +408,15 @@ class Response:
         return CodingChain.for_response(
             self.headers.get_list("content-encoding"), options.codings, max_ratio=options.max_ratio
         )
+
+    def blame(self, error: HyperHTTPError) -> None:
+        """Say in an error which request it is about, and which host."""
+        request = self._request
+        if error.request is None and request is not None:
+            error.request = request
+            if isinstance(error, DecodingError):
+                error.host, error.port = request.url.host, request.url.effective_port
+                error.args = (f"{request.url.origin.partition('//')[2]}: {error}",)
 
     async def next_piece(self) -> bytes:
         """The next encoded bytes; empty at the end."""
@@ -507,6 +480,7 @@ class Response:
             self._not_read("a response that can be pickled")
         state = self.__dict__.copy()
         state.pop("_stream", None)
+        state.pop("_guard", None)
         state.pop("_options", None)
         state.update(_headers=self.headers, _fields=())
         return state

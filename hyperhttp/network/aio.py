@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import time
 from asyncio import get_running_loop
@@ -87,7 +88,7 @@ class AioNetwork:
             channel.abort()
             raise
         if tls is not None:
-            await channel.start_tls(tls, server_name or name)
+            await channel.start_tls(tls, server_name or name, name)
         return channel
 
     async def _first_socket(
@@ -266,7 +267,9 @@ def _close_late(task: asyncio.Task[tuple[socket.socket, str]]) -> None:
 
 
 def _refused(name: str, addresses: Sequence[Address], errors: list[OSError]) -> ConnectError:
-    reasons = ", ".join(dict.fromkeys(error.strerror or str(error) for error in errors)) or "no address"
+    # The errno and not the text: asyncio puts a sentence of its own there.
+    said = (os.strerror(error.errno) if error.errno else str(error) for error in errors)
+    reasons = ", ".join(dict.fromkeys(said)) or "no address"
     tried = ", ".join(address.host for address in addresses[:4])
     return ConnectError(
         f"cannot connect to {name} ({tried}): {reasons}",

@@ -40,6 +40,7 @@ class AioChannel(asyncio.Protocol):
         "_gone",
         "_network",
         "_receiver",
+        "_saw_eof",
         "_sock",
         "_transport",
         "alpn",
@@ -63,6 +64,7 @@ class AioChannel(asyncio.Protocol):
         self.peer = peer
         self.write_paused = False
         self.closed = False
+        self._saw_eof = False
         # Bound once, so that each read and write costs one call less. `data_received` is a slot for the same reason.
         self.data_received: Callable[[bytes], None] = self._early.append  # type: ignore[assignment]  # a slot, on purpose
         self.write: Callable[[bytes | bytearray | memoryview], None] = _not_connected
@@ -81,6 +83,7 @@ class AioChannel(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """The peer closed its side; so do we, after the receiver has heard of it."""
+        self._saw_eof = True
         if self._receiver is not None:
             self._receiver.receive_eof()
 
@@ -88,6 +91,9 @@ class AioChannel(asyncio.Protocol):
         """The transport is gone."""
         if isinstance(exc, (BrokenPipeError, ConnectionResetError)) and self.alpn is None:
             self._read_last_words()
+        elif exc is None and not self.closed and not self._saw_eof and self._is_tls():
+            # RFC 9112 section 9.8: without the closing alert, an end of the stream may be an attacker's.
+            exc = ConnectionResetError("the peer closed TLS without a closing alert")
         self.closed = True
         self._network.channels.discard(self)
         if self._receiver is not None:
@@ -152,6 +158,11 @@ class AioChannel(asyncio.Protocol):
             return False
         self._transport.set_protocol(_Filler(self, self._transport, self._receiver, view))
         return True
+
+    def call_safely(self, callback: Callable[[], None]) -> None:
+        """Call back in the loop's thread; nobody minds where the loop is closed."""
+        with contextlib.suppress(RuntimeError):
+            self._network.loop.call_soon_threadsafe(callback)
 
     def is_alive(self, idle: float) -> bool:
         """Not closed, and nothing waits in the socket that the loop has had no time to read."""
@@ -222,7 +233,7 @@ class AioChannel(asyncio.Protocol):
                 self.abort()
                 await asyncio.sleep(0)
 
-    async def start_tls(self, context: SSLContext, server_name: str) -> None:
+    async def start_tls(self, context: SSLContext, server_name: str, name: str) -> None:
         """Speak TLS over this stream from now on."""
         transport = self._transport
         if transport is None:
@@ -235,12 +246,15 @@ class AioChannel(asyncio.Protocol):
             secured = await loop.start_tls(transport, self, context, server_hostname=server_name)
         except (OSError, EOFError) as error:
             self.abort()
-            raise tls_error(error, server_name, 0) from error
+            self._network.channels.discard(self)  # asyncio does not tell a protocol whose handshake failed
+            host, _, port = name.rpartition(":")
+            raise tls_error(error, host or server_name, int(port) if port.isdigit() else None) from error
         except BaseException:
             self.abort()
+            self._network.channels.discard(self)
             raise
         if secured is None:
-            msg = f"the connection closed during the TLS handshake with {server_name}"
+            msg = f"the connection closed during the TLS handshake with {name}"
             raise TLSError(msg, host=server_name, phase="tls")
         self._transport = secured
         self.write = secured.write

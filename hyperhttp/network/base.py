@@ -166,6 +166,9 @@ class Channel(Protocol):
     def receive_into(self, view: memoryview) -> bool:
         """Let the next ``len(view)`` bytes go into `view` instead of `Receiver.receive_data`; False where that cannot be."""
 
+    def call_safely(self, callback: Callable[[], None]) -> None:
+        """Call back soon, from wherever this is called: a garbage collector asks for no convenient place."""
+
     def is_alive(self, idle: float) -> bool:
         """Whether a channel that was idle for `idle` seconds can be used: still open, and nothing came from the peer."""
 
@@ -184,7 +187,7 @@ class Channel(Protocol):
     def detach(self) -> None:
         """Close without the help of a loop that no longer runs, or of a parent process."""
 
-    async def start_tls(self, context: SSLContext, server_name: str) -> None:
+    async def start_tls(self, context: SSLContext, server_name: str, name: str) -> None:
         """Speak TLS over this stream from now on."""
 
     async def send_while(self, sending: Coroutine[Any, Any, None], until: Wait) -> None:

@@ -161,7 +161,9 @@ class BlockingNetwork:
         secured: Any = sock
         try:
             sock.settimeout(self._left())
-            secured = context.wrap_socket(sock, server_hostname=server_name, do_handshake_on_connect=False)
+            secured = context.wrap_socket(
+                sock, server_hostname=server_name, do_handshake_on_connect=False, suppress_ragged_eofs=False
+            )
             secured.do_handshake()
         except BaseException as error:
             secured.close()

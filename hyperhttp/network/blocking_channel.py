@@ -212,6 +212,10 @@ class BlockingChannel:
         value = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
 
+    def call_safely(self, callback: Callable[[], None]) -> None:
+        """There is no loop: now."""
+        callback()
+
     def is_alive(self, idle: float) -> bool:
         """Whether nothing has come on an idle connection: neither its end nor bytes that belong to no request."""
         if self.closed:
@@ -365,10 +369,10 @@ class BlockingChannel:
         with contextlib.suppress(OSError):
             self._sock.close()
 
-    async def start_tls(self, context: SSLContext, server_name: str) -> None:
+    async def start_tls(self, context: SSLContext, server_name: str, name: str) -> None:
         """Speak TLS over this stream from now on."""
         self._network.channels.discard(self)
-        sock = self._network.secure(self._sock, context, server_name, self.peer)
+        sock = self._network.secure(self._sock, context, server_name, name)
         self._sock = sock
         self._tls = True
         self._kernel_timeout = False

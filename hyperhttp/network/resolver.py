@@ -257,7 +257,7 @@ def _refused(host: str, port: int, why: str) -> DNSError:
 
 def _again(error: DNSError) -> DNSError:
     """A copy to raise: a kept exception must not collect the tracebacks and requests of all its users."""
-    copy = cast(DNSError, error.__copy__())
+    copy = cast("DNSError", error.__copy__())
     copy.request = None
     copy.__cause__ = error.__cause__
     return copy

@@ -61,7 +61,7 @@ async def _next_request(flow: Generator[Request, Response, None], response: Resp
 async def _load_content(call: Call) -> None:
     """Take streamed content into memory, for a scheme that signs it."""
     request = call.request
-    content = request.content
+    content = request._content
     if content is None or content.data is not None:
         return
     content.rewind()
@@ -71,9 +71,9 @@ async def _load_content(call: Call) -> None:
             pieces.append(piece)
     finally:
         content.close()
-    request.content = Content(b"".join(pieces))
+    request._content = Content(b"".join(pieces))
     request.headers.pop("transfer-encoding", None)
-    request.headers["Content-Length"] = str(request.content.length)
+    request.headers["Content-Length"] = str(request._content.length)
 
 
 async def _drain(response: Response) -> None:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from hyperhttp.config import Timeout
     from hyperhttp.connection.route import Route
     from hyperhttp.message.cookies import Cookies
+    from hyperhttp.message.reading import ReadOptions
     from hyperhttp.message.request import Request
-    from hyperhttp.message.response import ReadOptions
     from hyperhttp.message.url import URL
     from hyperhttp.pool.pool import ConnectionPool
 

@@ -18,6 +18,7 @@ from hyperhttp.exceptions import (
     RemoteProtocolError,
     WriteError,
 )
+from hyperhttp.message.reading import StreamGuard
 from hyperhttp.message.response import Response
 from hyperhttp.pool.events import REUSED, tell
 from hyperhttp.protocol.events import CONTENT_ENCODING, SET_COOKIE
@@ -76,22 +77,21 @@ async def exchange(call: Call) -> Response:
             connection.owner = call
             if last:
                 connection.retire_at = 0.0
-            if request.content is None:
+            if request._content is None:
                 head, content, at = await connection.send(request.method, data, call.timeout, call.total_at, started)
             else:
                 head, content, at = await _send_content(connection, call, data)
             break
         except BaseException as error:  # noqa: BLE001 - cancelled, interrupted or failed: nothing is left behind
-            if connection.owner is call:
-                connection.abort()  # failed, cancelled or interrupted: whatever is still ours is closed
             tries += 1
-            if not _may_resend(error, connection, request, tries):
-                raise _final(error, request) from error.__cause__
-            if isinstance(error, UnansweredError) and error.needs_http1:
-                call.route = call.route.without_http2()
-                data = render_head(request, call.route)
+            data = _resend(error, connection, call, data, tries)
         connection = await _acquire(call, fresh=not connection.multiplexed)
-    response = _new_response(call, head, content, at - started)
+    try:
+        response = _new_response(call, head, content, at - started)
+    except BaseException:
+        if connection.owner is call:
+            connection.abort()  # interrupted before anybody had it
+        raise
     if not call.stream:
         await load(response)
     return response
@@ -110,6 +110,7 @@ def _new_response(call: Call, head: ResponseHead, content: Any, elapsed: float) 
         response._encoded = content
     else:
         response._stream = content
+        response._guard = StreamGuard(content)
     flags = head.flags
     if flags:
         if flags & CONTENT_ENCODING:
@@ -151,7 +152,7 @@ def check_framing(headers: Headers, request: Request) -> None:
     """
     coding = headers.get("transfer-encoding")
     lengths = headers.get_list("content-length")
-    content = request.content
+    content = request._content
     if coding is not None:
         if lengths:
             msg = "Content-Length and Transfer-Encoding were both given"
@@ -202,7 +203,7 @@ async def _acquire(call: Call, *, fresh: bool = False) -> Any:
 async def _send_content(connection: Any, call: Call, data: bytes) -> _Answer:
     """Send a request with content; what is small and in memory travels with the head."""
     request = call.request
-    content = request.content
+    content = request._content
     if content is not None and (content.data is None or len(content.data) > _JOIN or content.length is None):
         content.rewind()
         sent: _Answer = await connection.send_content(request.method, data, content, call.timeout, call.total_at)
@@ -213,9 +214,21 @@ async def _send_content(connection: Any, call: Call, data: bytes) -> _Answer:
     return answer
 
 
+def _resend(error: BaseException, connection: Any, call: Call, data: bytes, tries: int) -> bytes:
+    """The head to send on another connection; raises what the caller gets to see where that may not be."""
+    if connection.owner is call:
+        connection.abort()  # failed, cancelled or interrupted: whatever is still ours is closed
+    if not _may_resend(error, connection, call.request, tries):
+        raise _final(error, call.request) from error.__cause__
+    if isinstance(error, UnansweredError) and error.needs_http1:
+        call.route = call.route.without_http2()
+        return render_head(call.request, call.route)
+    return data
+
+
 def _may_resend(error: BaseException, connection: Any, request: Request, tries: int) -> bool:
     """Nothing of a response had come, and sending again is safe."""
-    content = request.content
+    content = request._content
     if content is not None and not content.can_send:
         return False
     if isinstance(error, UnansweredError):

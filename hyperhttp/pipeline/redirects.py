@@ -93,11 +93,11 @@ def redirect_request(response: Response, *, downgrade: bool = False) -> Request:
     fields = [field for field in request.headers.raw if field[0].lower() not in dropped]
     following = Request.lazy(method, url, ())
     following._headers = Headers.from_fields(fields)
-    if method == request.method and request.content is not None:
-        if not request.content.can_send:
+    if method == request.method and request._content is not None:
+        if not request._content.can_send:
             msg = f"the redirect to {url.redacted} asks for the content again, and it cannot be sent twice"
             raise StreamConsumed(msg, request=request)
-        following.content = request.content
+        following._content = request._content
     if request._extensions:
         following._extensions = dict(request._extensions)
     return following

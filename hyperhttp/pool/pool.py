@@ -17,6 +17,7 @@ from hyperhttp.exceptions import ClientClosed, PoolTimeout, TotalTimeout
 from hyperhttp.network.base import NEVER
 from hyperhttp.pool.events import CLOSED, OPENED, tell
 from hyperhttp.pool.lane import NOTHING, Lane, Waiter, given_to
+from hyperhttp.pool.line import WaitingLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,7 @@ _SURPLUS_EXPIRY: Final = 1.0
 _now = time.monotonic
 
 
-class ConnectionPool:
+class ConnectionPool(WaitingLine):
     """Connections by route, within limits.
 
     Args:
@@ -50,22 +51,17 @@ class ConnectionPool:
     """
 
     def __init__(self, network: Network, dialer: Dialer, limits: Limits) -> None:
+        super().__init__(limits.max_connections_per_host)
         self.network = network
-        self.lanes: dict[Route, Lane] = {}
         self.closed = False
         self.listeners: tuple[Callable[[ConnectionEvent], None], ...] = ()
         self._dialer = dialer
         self._max = NEVER if limits.max_connections is None else limits.max_connections
-        self._max_per_lane = NEVER if limits.max_connections_per_host is None else limits.max_connections_per_host
         self._max_idle = NEVER if limits.max_keepalive_connections is None else limits.max_keepalive_connections
         self._expiry = NEVER if limits.keepalive_expiry is None else limits.keepalive_expiry
         self._max_age = NEVER if limits.max_connection_age is None else limits.max_connection_age
         self._total = 0
         self._idle_lanes: OrderedDict[Lane, None] = OrderedDict()  # lanes with idle connections, longest first
-        self._numbers = 0
-        self._line: deque[Waiter] = deque()  # waiters whose lane has room but the pool has not
-        self._waiting = 0  # entries in lanes' queues, dead ones included
-        self._dead = 0
         self._sweep_at = NEVER
 
     # -- taking ------------------------------------------------------------------------------------------------------
@@ -289,7 +285,7 @@ class ConnectionPool:
             if not self._max_idle:
                 self._retire(connection)
                 return
-            expiry = min(expiry, _SURPLUS_EXPIRY)
+            self._trim(idle[len(idle) - int(self._max_idle)], connection.read_at)
         connection.expires_at = expires_at = min(connection.read_at + expiry, connection.retire_at)
         connection.place = IDLE
         if not idle:
@@ -297,6 +293,12 @@ class ConnectionPool:
         idle.append(connection)
         if expires_at < self._sweep_at:
             self._schedule_sweep(expires_at)
+
+    def _trim(self, surplus: Connection, now: float) -> None:
+        """One more is idle than is kept: the one that was used longest ago goes, unless it is needed very soon."""
+        surplus.expires_at = min(surplus.expires_at, now + _SURPLUS_EXPIRY)
+        if surplus.expires_at < self._sweep_at:
+            self._schedule_sweep(surplus.expires_at)
 
     def _release_shared(self, connection: Connection, lane: Lane) -> bool:
         """Books of a multiplexed connection; False where it is to be treated as one that nobody uses."""
@@ -357,10 +359,6 @@ class ConnectionPool:
         wait = self.network.new_wait(deadline, lambda: self._line_too_long(lane, started, timeout, total_at))
         return Waiter(number, lane, wait, started, timeout, total_at)
 
-    def _may_open(self, lane: Lane) -> bool:
-        """Only the pool's own limit keeps the lane from opening a connection."""
-        return lane.total < self._max_per_lane and not (lane.dialing and lane.is_multiplexed is not False)
-
     async def _wait_for(self, waiter: Waiter) -> Connection | None:
         try:
             connection: Connection | None = await waiter.wait
@@ -383,27 +381,6 @@ class ConnectionPool:
             self._dial_failed(waiter.lane)
         elif given.place != GONE:
             self._return(given)
-
-    def _forget_dead(self) -> None:
-        self._line = deque(waiter for waiter in self._line if not waiter.wait.done())
-        self._waiting = 0
-        for lane in self.lanes.values():
-            if lane.waiters:
-                lane.waiters = deque(waiter for waiter in lane.waiters if not waiter.wait.done())
-                self._waiting += len(lane.waiters)
-        self._dead = 0
-
-    def _first(self, line: deque[Waiter]) -> Waiter | None:
-        """The oldest living waiter of a queue, left in its place."""
-        while line:
-            waiter = line[0]
-            if not waiter.wait.done():
-                return waiter
-            line.popleft()
-            if line is not self._line:
-                self._waiting -= 1
-                self._dead -= 1
-        return None
 
     def _hand_over(self, connection: Connection, lane: Lane) -> bool:
         """Give a connection that became free to the oldest waiter of its lane, unless an older one waits for room."""
@@ -430,43 +407,6 @@ class ConnectionPool:
         self._total += 1
         waiter.wait.set_result(None)
         return True
-
-    def _line_up(self, lane: Lane) -> None:
-        """Let the oldest waiter of a lane that may open a connection stand in the pool's line."""
-        own = self._first(lane.waiters)
-        if own is not None and not own.in_line and self._may_open(lane):
-            self._queue_in_order(own)
-
-    def _next_in_line(self) -> Waiter | None:
-        """The oldest waiter whose lane still has room."""
-        while (waiter := self._first(self._line)) is not None:
-            if self._may_open(waiter.lane):
-                return waiter
-            self._line.popleft()
-            waiter.in_line = False
-        return None
-
-    def _queue_in_order(self, waiter: Waiter) -> None:
-        """Put a waiter whose host was full among those who wait for the pool, by age."""
-        line = self._line
-        at = next((index for index, other in enumerate(line) if other.number > waiter.number), len(line))
-        line.insert(at, waiter)
-        waiter.in_line = True
-
-    def _pop(self, waiter: Waiter) -> None:
-        """Take a waiter that is being served out of both queues; it is the first living one of each it is in."""
-        if waiter.lane.waiters and waiter.lane.waiters[0] is waiter:
-            waiter.lane.waiters.popleft()
-        else:
-            waiter.lane.waiters.remove(waiter)
-        self._waiting -= 1
-        if waiter.in_line:
-            waiter.in_line = False
-            if self._line and self._line[0] is waiter:
-                self._line.popleft()
-            else:
-                self._line.remove(waiter)
-        self._line_up(waiter.lane)
 
     def _line_too_long(
         self, lane: Lane, started: float, limit: float | None, total_at: float

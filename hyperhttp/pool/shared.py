@@ -42,7 +42,12 @@ class SharedPool(ConnectionPool):
                     del self._idle_lanes[lane]
                 connection.place = IN_USE
             # Outside of the lock: looking at the socket may mean reading from it.
-            if connection.expires_at <= now or not connection.channel.is_alive(now - connection.read_at):
+            try:
+                usable = connection.expires_at > now and connection.channel.is_alive(now - connection.read_at)
+            except BaseException:
+                self._retire(connection)
+                raise
+            if not usable:
                 self._retire(connection)
             elif not connection.multiplexed or self._start_sharing(connection):
                 return connection

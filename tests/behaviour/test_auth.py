@@ -8,12 +8,52 @@ import pytest
 
 import hyperhttp
 from hyperhttp import Auth, BasicAuth, BearerAuth
+from hyperhttp.testing.origin import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from hyperhttp import Request, Response
-    from hyperhttp.testing.origin import Origin
+
+
+@pytest.fixture(scope="module")
+def tokens() -> Iterator[Origin]:
+    """Another origin, which hands out tokens."""
+    with Origin() as origin:
+        yield origin
+
+
+async def test_a_scheme_may_fetch_its_token_from_another_origin(face: Any, origin: Origin, tokens: Origin) -> None:
+    class TokenAuth(Auth):
+        requires_response_body = True
+
+        def auth_flow(self, request: Request) -> Generator[Request, Response, None]:
+            response = yield hyperhttp.Request("POST", tokens.url + "/post", data={"client_secret": "hunter2"})
+            request.headers["Authorization"] = f"Bearer {response.json()['form']['client_secret']}"
+            yield request
+
+    tokens.clear()
+    async with face.client(auth=TokenAuth(), timeout=3) as client:
+        for _ in range(2):
+            shown = await client.json(await client.get(origin.url + "/bearer"))
+            assert shown["token"] == "hunter2"
+    assert [request.path for request in tokens.requests] == ["/post"] * 2
+    assert [request.path for request in origin.requests] == ["/bearer"] * 2
+    assert tokens.requests[0].headers["host"] == f"127.0.0.1:{tokens.port}"
+    assert "authorization" not in tokens.requests[0].headers
+
+
+async def test_a_scheme_may_send_the_request_somewhere_else(face: Any, origin: Origin, tokens: Origin) -> None:
+    class Elsewhere(Auth):
+        def auth_flow(self, request: Request) -> Generator[Request, Response, None]:
+            request.url = tokens.url + "/get"
+            yield request
+
+    tokens.clear()
+    async with face.client(auth=Elsewhere(), timeout=3) as client:
+        await client.get(origin.url + "/get")
+    assert origin.requests == []
+    assert tokens.requests[0].headers["host"] == f"127.0.0.1:{tokens.port}"
 
 
 async def test_a_pair_is_basic_authentication(face: Any, origin: Origin) -> None:

@@ -114,6 +114,29 @@ async def test_an_upload_stops_although_the_server_goes_on_reading(
     assert received[0] < 100 * size
 
 
+@pytest.mark.parametrize("kind", ["bytes", "pieces"])
+@pytest.mark.parametrize("secure", [False, True])
+async def test_a_server_that_answers_and_then_neither_reads_nor_closes_does_not_hold_the_caller(
+    face: Any, scripted: ScriptedServerFactory, tmp_path: Path, kind: str, secure: bool
+) -> None:
+    def handler(connection: Any, _: int) -> None:
+        connection.read_until(b"\r\n\r\n")
+        connection.sleep(0.1)  # the client has filled every buffer by now
+        connection.sendall(REFUSAL)
+        connection.sleep(3)
+
+    server = scripted(handler, tls=secure)
+    options = {"ssl_context": server.ssl_context()} if secure else {}
+    async with face.client(timeout=4, **options) as client:
+        started = time.monotonic()
+        response = await client.post(server.url, **contents(face, tmp_path)[kind])
+        assert response.status_code == 413
+        assert await client.read(response) == b"too big"
+        assert client.raw.get_pool_stats() == {}
+    # What was not sent is not worth waiting for: the connection is gone, and closing the client takes no time.
+    assert time.monotonic() - started < 0.8
+
+
 async def test_an_early_success_does_not_leave_half_a_request_on_a_reused_connection(
     face: Any, scripted: ScriptedServerFactory
 ) -> None:

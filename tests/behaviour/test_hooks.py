@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import hyperhttp
+from hyperhttp.testing.origin import Origin
 
 if TYPE_CHECKING:
-    from hyperhttp.testing.origin import Origin
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def other() -> Iterator[Origin]:
+    """A second origin."""
+    with Origin() as origin:
+        yield origin
 
 
 def sound(client: Any) -> bool:
@@ -115,3 +123,29 @@ async def test_a_hook_sees_what_will_be_on_the_wire(face: Any, origin: Origin) -
         hooks = {"request": [lambda request: seen.append({name.lower() for name in request.headers})]}
         await client.post(origin.url + "/post", json={}, event_hooks=hooks)
     assert {"authorization", "cookie", "content-length", "content-type", "user-agent"} <= seen[0]
+
+
+async def test_a_hook_may_send_a_hop_back_to_where_the_call_began(face: Any, origin: Origin, other: Origin) -> None:
+    def home(request: Any) -> None:
+        request.url = request.url.copy_with(port=origin.port)
+
+    other.clear()
+    target = f"{origin.url}/redirect-to?url=http%3A%2F%2F127.0.0.1%3A{other.port}%2Fget"
+    async with face.client(event_hooks={"request": [home]}, follow_redirects=True, timeout=3) as client:
+        assert (await client.get(target)).status_code == 200
+    assert other.requests == []
+    assert [request.path for request in origin.requests] == ["/redirect-to", "/get"]
+
+
+async def test_a_hook_that_sends_a_request_elsewhere_takes_the_way_there(
+    face: Any, origin: Origin, other: Origin
+) -> None:
+    def away(request: Any) -> None:
+        request.url = request.url.copy_with(port=other.port)
+
+    other.clear()
+    async with face.client(event_hooks={"request": [away]}, auth=("user", "secret"), timeout=3) as client:
+        response = await client.get(origin.url + "/get")
+        assert response.url.port == other.port
+    assert origin.requests == []
+    assert len(other.requests) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -182,6 +183,14 @@ async def test_an_unlimited_pool_opens_what_is_needed(face: Any, origin: Origin)
         await face.together(*[client.get(origin.url + "/delay/0.1") for _ in range(4)])
         (counts,) = client.raw.get_pool_stats().values()
         assert counts["total"] == 4
+
+
+async def test_a_large_response_that_is_dropped_unread_gives_its_slot_back(face: Any, origin: Origin) -> None:
+    async with face.client(max_connections=1, timeout=Timeout(5, pool=1)) as client:
+        for _ in range(3):
+            await client.get(origin.url + "/bytes/3000000", stream=True)
+            gc.collect()
+        assert (await client.get(origin.url + "/get")).status_code == 200
 
 
 async def test_an_open_response_holds_its_slot_until_it_is_closed(face: Any, origin: Origin) -> None:

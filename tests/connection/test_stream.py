@@ -4,48 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import Any
 
 import pytest
 
 from hyperhttp.connection.stream import HIGH_WATER, ContentStream
 from hyperhttp.exceptions import DecodingError, ReadError
-from tests.memory import turns
-
-
-class Source:
-    """A connection that writes down what it is asked."""
-
-    def __init__(self, *, fills: bool = False) -> None:
-        self.fills = fills
-        self.taken = 0
-        self.calls: list[str] = []
-        self.view: memoryview | None = None
-        self.wait: Any = None
-
-    def wait_for_content(self) -> Any:
-        self.wait = asyncio.get_running_loop().create_future()
-        return self.wait
-
-    def wake(self) -> None:
-        wait, self.wait = self.wait, None
-        if wait is not None:
-            wait.set_result(None)
-
-    def fill_buffer(self, view: memoryview) -> bool:
-        self.view = view if self.fills else None
-        return self.fills
-
-    def pause_content(self) -> None:
-        self.calls.append("pause")
-
-    def content_taken(self, size: int, *, resume: bool) -> None:
-        self.taken += size
-        if resume:
-            self.calls.append("resume")
-
-    def abandon(self) -> None:
-        self.calls.append("abandon")
+from tests.memory import Source, turns
 
 
 def feed(stream: ContentStream, source: Source, data: bytes) -> None:

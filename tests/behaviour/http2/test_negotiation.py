@@ -47,9 +47,7 @@ async def test_a_server_without_http2_is_spoken_to_in_http1_silently(face: Any, 
         assert [len(await client.read(response)) for response in responses] == [100] * 8
 
 
-async def test_a_server_without_alpn_is_spoken_to_in_http1_silently(
-    face: Any, scripted: ScriptedServerFactory
-) -> None:
+async def test_a_server_without_alpn_is_spoken_to_in_http1_silently(face: Any, scripted: ScriptedServerFactory) -> None:
     server = scripted([OK], tls=True)
     async with face.client(ssl_context=server.ssl_context(), timeout=5) as client:
         response = await client.get(server.url)

@@ -84,6 +84,7 @@ class Peer:
         heard: every frame of the client's, in order.
         asked: the heads of the client's requests, in order.
         content: content received, by stream.
+        is_polite: settings and pings are acknowledged.
     """
 
     def __init__(self, connection: ScriptedConnection, index: int, settings: dict[int, int] | None) -> None:
@@ -96,6 +97,7 @@ class Peer:
         self.decoder = hpack.Decoder(max_header_list_size=10_000_000)
         connection.sock.setsockopt(6, 1, 1)  # TCP_NODELAY: frames go out as they are made
         self._waiting: list[Asked] = []
+        self.is_polite = settings is not None
         if settings is not None:
             self.begin(settings)
 
@@ -105,6 +107,7 @@ class Peer:
         """Hear the preface, send the settings."""
         assert self.connection.read_exactly(len(PREFACE)) == PREFACE
         self.settings(settings)
+        self.is_polite = True
 
     def frame(self, kind: int, stream: int, payload: bytes = b"", flags: int = 0) -> None:
         """Any frame."""
@@ -153,7 +156,7 @@ class Peer:
     # -- what it hears ---------------------------------------------------------------------------------------
 
     def read(self) -> Frame:
-        """The next frame; settings and pings are acknowledged.
+        """The next frame.
 
         Raises:
             EOFError: the client has closed.
@@ -162,7 +165,7 @@ class Peer:
         size = int.from_bytes(head[:3], "big")
         got = Frame(head[3], head[4], int.from_bytes(head[5:], "big"), self.connection.read_exactly(size))
         self.heard.append(got)
-        if got.kind in (SETTINGS, PING) and not got.flags & ACK:
+        if self.is_polite and got.kind in (SETTINGS, PING) and not got.flags & ACK:
             self.frame(got.kind, 0, got.payload if got.kind == PING else b"", ACK)
         elif got.kind == HEADERS:
             self._open(got)
@@ -195,11 +198,22 @@ class Peer:
             if got.kind == kind and stream in (None, got.stream) and not (kind in (SETTINGS, PING) and got.flags & ACK):
                 return got
 
+    def settled(self, settings: dict[int, int]) -> None:
+        """Announce other settings and wait until the client has taken them."""
+        self.settings(settings)
+        self.ping()
+
+    def ping(self) -> None:
+        """Wait until the client has dealt with all that was sent so far."""
+        self.frame(PING, 0, b"see here")
+        while self.read()[:2] != (PING, ACK):
+            pass
+
     def whole(self, stream: int, *, generous: bool = True) -> bytes:
         """A request's whole content; `generous` opens the windows again by all that comes."""
         if next(request for request in self.asked if request.stream == stream).is_whole:
             return b""
-        while not (self.heard[-1].kind == DATA and self.heard[-1].stream == stream and self.heard[-1].flags & 1):
+        while not any(got.kind == DATA and got.stream == stream and got.flags & END_STREAM for got in self.heard):
             got = self.read()
             if generous and got.kind == DATA and got.payload:
                 self.window(0, len(got.payload))
@@ -326,9 +340,7 @@ def test_an_independent_client_understands_the_server(scripted: ScriptedServerFa
     server = Server(scripted, script, settings={MAX_STREAMS: 7})
     client = h2.connection.H2Connection()
     client.initiate_connection()
-    client.send_headers(
-        1, [(":method", "POST"), (":scheme", "http"), (":authority", "localhost"), (":path", "/path")]
-    )
+    client.send_headers(1, [(":method", "POST"), (":scheme", "http"), (":authority", "localhost"), (":path", "/path")])
     client.send_data(1, b"content", end_stream=True)
     events: list[Any] = []
     with socket.create_connection(("127.0.0.1", server.raw.port), timeout=3) as sock:

@@ -1,0 +1,77 @@
+"""How a response's content is read: the options of its client, and what it needs of a connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
+
+    from hyperhttp.message.coding import ContentCoding
+
+__all__ = ["ReadOptions", "Stream", "StreamGuard"]
+
+
+class Stream(Protocol):
+    """Content on its way, as a connection gives it."""
+
+    ended: bool
+    received: int
+    trailers: Sequence[tuple[Any, ...]]
+
+    @property
+    def is_open(self) -> bool:
+        """More may come."""
+
+    async def receive(self) -> bytes:
+        """The next bytes; empty at the end."""
+
+    async def receive_all(self, limit: int | None = None) -> bytes:
+        """All that is left."""
+
+    def close(self) -> None:
+        """Give up the rest."""
+
+    def drop(self) -> None:
+        """The same, soon, from wherever it is called."""
+
+
+class ReadOptions:
+    """How a client reads content: shared by all its responses.
+
+    Attributes:
+        codings: content codings by name.
+        max_size: bytes of decoded content that may be kept in memory, or None.
+        max_ratio: decoded bytes per encoded byte, or None.
+        drive: runs a coroutine on a blocking client; None on an asynchronous one.
+        json: loads JSON from bytes.
+    """
+
+    __slots__ = ("codings", "drive", "json", "max_ratio", "max_size")
+
+    def __init__(
+        self,
+        codings: Mapping[str, ContentCoding],
+        max_size: int | None,
+        max_ratio: float | None,
+        drive: Callable[[Coroutine[Any, Any, Any]], Any] | None = None,
+        json: Callable[[bytes], Any] | None = None,
+    ) -> None:
+        self.codings = codings
+        self.max_size = max_size
+        self.max_ratio = max_ratio
+        self.drive = drive
+        self.json = json
+
+
+class StreamGuard:
+    """Held by a response and by nothing else: when both are dropped before the content was read, the connection is freed."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    def __del__(self) -> None:
+        if self._stream.is_open:
+            self._stream.drop()

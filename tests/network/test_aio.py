@@ -1,0 +1,423 @@
+"""asyncio: sockets, channels, one timer for all, and nothing left when it closes."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hyperhttp.exceptions import ConnectError
+from hyperhttp.network.addresses import Address
+from hyperhttp.network.aio import AioNetwork
+from hyperhttp.network.base import NEVER
+from hyperhttp.testing.scripted import Close, Expect, ReadRequest, Reset, Sleep, Stall
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class Ear:
+    """A receiver that writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.events: list[Any] = []
+        self.changed = asyncio.Event()
+
+    def _tell(self, *event: Any) -> None:
+        self.events.append(event)
+        self.changed.set()
+
+    def receive_data(self, data: bytes) -> None:
+        self.data += data
+        self.changed.set()
+
+    def buffer_grew(self, size: int) -> None:
+        self._tell("grew", size)
+
+    def buffer_filled(self, *, more: bool) -> None:
+        self._tell("filled", more)
+
+    def receive_eof(self) -> None:
+        self._tell("eof")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._tell("lost", type(error))
+
+    def write_resumed(self) -> None:
+        self._tell("resumed")
+
+    def has_answer(self) -> bool:
+        return False
+
+    def names(self) -> list[str]:
+        return [event[0] for event in self.events]
+
+    async def until(self, condition: Any) -> None:
+        async with asyncio.timeout(5):
+            while not condition():
+                self.changed.clear()
+                await self.changed.wait()
+
+
+@pytest.fixture
+async def network() -> AsyncIterator[AioNetwork]:
+    network = AioNetwork(asyncio.get_running_loop())
+    yield network
+    await network.close()
+    await asyncio.sleep(0)
+    assert network.channels == set()
+    assert network.watch.when == NEVER
+
+
+def at(port: int, host: str = "127.0.0.1") -> Address:
+    return Address(socket.AF_INET6 if ":" in host else socket.AF_INET, host, port)
+
+
+async def connect(network: AioNetwork, *addresses: Address, **options: Any) -> Any:
+    options = {"name": f"localhost:{addresses[0].port}", "delay": 0.25, **options}
+    channel = await network.connect(addresses, **options)
+    ear = Ear()
+    channel.attach(ear)  # type: ignore[arg-type]
+    return channel, ear
+
+
+# -- channels ----------------------------------------------------------------------------------------------------
+
+
+async def test_bytes_go_both_ways(network: AioNetwork, scripted: Any) -> None:
+    server = scripted.by_connection([[Expect(b"ping"), b"pong"]])
+    channel, ear = await connect(network, at(server.port))
+    assert (channel.peer, channel.alpn, channel.closed) == ("127.0.0.1", None, False)
+    channel.write(b"ping")
+    await ear.until(lambda: "lost" in ear.names())
+    assert (bytes(ear.data), ear.events) == (b"pong", [("eof",), ("lost", type(None))])
+    assert channel.closed
+
+
+async def test_what_came_before_somebody_listened_is_delivered(network: AioNetwork, scripted: Any) -> None:
+    server = scripted.by_connection([[b"early", Stall()]])
+    channel = await network.connect([at(server.port)], name="x:1", delay=0.25)
+    await asyncio.sleep(0.05)
+    ear = Ear()
+    channel.attach(ear)  # type: ignore[arg-type]
+    assert bytes(ear.data) == b"early"
+
+
+async def test_an_end_that_came_before_somebody_listened_is_told(network: AioNetwork, scripted: Any) -> None:
+    server = scripted.by_connection([Close()])
+    channel = await network.connect([at(server.port)], name="x:1", delay=0.25)
+    while not channel.closed:
+        await asyncio.sleep(0.005)
+    ear = Ear()
+    channel.attach(ear)  # type: ignore[arg-type]
+    assert "lost" in ear.names()
+    assert not channel.is_alive(0.0)
+
+
+async def test_a_reset_is_told_with_its_error(network: AioNetwork, scripted: Any) -> None:
+    server = scripted.by_connection([[Expect(b"go"), Reset()]])
+    channel, ear = await connect(network, at(server.port))
+    channel.write(b"go")
+    await ear.until(lambda: "lost" in ear.names())
+    assert ("lost", ConnectionResetError) in ear.events
+
+
+async def test_a_paused_channel_leaves_the_bytes_in_the_socket(network: AioNetwork, scripted: Any) -> None:
+    server = scripted.by_connection([[b"x" * 10_000, Stall()]])
+    channel, ear = await connect(network, at(server.port))
+    channel.pause_reading()
+    channel.pause_reading()
+    await asyncio.sleep(0.05)
+    assert not ear.data
+    channel.resume_reading()
+    await ear.until(lambda: len(ear.data) == 10_000)
+
+
+async def test_a_peer_that_does_not_read_pauses_writing(network: AioNetwork, scripted: Any) -> None:
+    gate = threading.Event()
+
+    def handle(connection: Any, index: int) -> None:
+        gate.wait(5)
+        connection.wait_for_eof(5)
+
+    server = scripted(handle)
+    channel, ear = await connect(network, at(server.port))
+    while not channel.write_paused:
+        channel.write(b"x" * 1_000_000)
+    gate.set()
+    await ear.until(lambda: "resumed" in ear.names())
+    assert not channel.write_paused
+
+
+async def test_content_goes_straight_into_a_buffer(network: AioNetwork, scripted: Any) -> None:
+    server = scripted.by_connection([[b"a" * 100_000, Sleep(0.03), b"b" * 100_000, Stall()]])
+    channel, ear = await connect(network, at(server.port))
+    buffer = bytearray(200_000)
+    assert channel.receive_into(memoryview(buffer))
+    await ear.until(lambda: "filled" in ear.names())
+    assert buffer == b"a" * 100_000 + b"b" * 100_000
+    assert ear.events[-1] == ("filled", False)
+    assert not ear.data
+
+
+async def test_what_follows_a_full_buffer_is_seen_and_comes_by_the_usual_way(
+    network: AioNetwork, scripted: Any
+) -> None:
+    server = scripted.by_connection([[b"a" * 100_000 + b"more", Stall()]])
+    channel, ear = await connect(network, at(server.port))
+    channel.pause_reading()
+    await asyncio.sleep(0.05)  # all of it is in the socket
+    buffer = bytearray(100_000)
+    channel.receive_into(memoryview(buffer))
+    channel.resume_reading()
+    await ear.until(lambda: bytes(ear.data) == b"more")
+    assert ("filled", True) in ear.events
+
+
+async def test_an_end_while_a_buffer_is_filled_is_told(network: AioNetwork, scripted: Any) -> None:
+    server = scripted.by_connection([[b"a" * 1000, Close()]])
+    channel, ear = await connect(network, at(server.port))
+    buffer = bytearray(5000)
+    channel.receive_into(memoryview(buffer))
+    await ear.until(lambda: "lost" in ear.names())
+    assert ear.names()[-2:] == ["eof", "lost"]
+
+
+async def test_an_idle_channel_is_alive_until_something_comes(network: AioNetwork, scripted: Any) -> None:
+    server = scripted.by_connection([[Expect(b"go"), b"surplus", Stall()]])
+    channel, ear = await connect(network, at(server.port))
+    assert channel.is_alive(60.0)
+    channel.write(b"go")
+    time.sleep(0.05)  # the program keeps the loop from reading
+    assert not channel.is_alive(60.0)
+    await ear.until(lambda: ear.data)
+
+
+async def test_tls(network: AioNetwork, scripted: Any) -> None:
+    server = scripted.by_connection([[Expect(b"ping"), b"pong"]], tls=True, alpn=["h2"])
+    context = server.ssl_context(alpn=["h2", "http/1.1"])
+    channel, ear = await connect(network, at(server.port), tls=context, server_name="localhost")
+    assert channel.alpn == "h2"
+    assert not channel.receive_into(memoryview(bytearray(5))), "TLS has to be undone on the way"
+    channel.write(b"ping")
+    await ear.until(lambda: ear.data)
+    assert bytes(ear.data) == b"pong"
+
+
+@pytest.mark.parametrize("way", ["close", "abort"])
+async def test_closing_twice_is_closing_once(network: AioNetwork, scripted: Any, way: str) -> None:
+    server = scripted.by_connection([Stall(5)])
+    channel, _ = await connect(network, at(server.port))
+    for _ in range(2):
+        getattr(channel, way)()
+        assert channel.closed
+        assert not channel.is_alive(0.0)
+    await asyncio.sleep(0.01)
+    assert network.channels == set()
+    assert server.wait_closed()
+
+
+async def test_bytes_written_before_closing_arrive(network: AioNetwork, scripted: Any) -> None:
+    server = scripted(lambda connection, _: connection.wait_for_eof(5))
+    channel, _ = await connect(network, at(server.port))
+    channel.write(b"x" * 3_000_000)
+    channel.close()
+    await asyncio.to_thread(server.wait_closed)
+    assert len(server.connections[0].received) == 3_000_000
+
+
+# -- connecting --------------------------------------------------------------------------------------------------
+
+
+async def test_addresses_are_raced_and_the_first_that_answers_wins(network: AioNetwork, scripted: Any) -> None:
+    server = scripted.by_connection([Stall(5)])
+    dead = socket.create_server(("127.0.0.1", 0))
+    port = dead.getsockname()[1]
+    dead.close()
+    started = time.monotonic()
+    channel, _ = await connect(network, at(port), at(server.port), delay=5.0)
+    assert channel.peer == "127.0.0.1"
+    assert time.monotonic() - started < 1, "a refusal brings the next attempt forward"
+    assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_when_none_answers_the_error_names_host_addresses_and_reason(network: AioNetwork, count: int) -> None:
+    dead = socket.create_server(("127.0.0.1", 0))
+    port = dead.getsockname()[1]
+    dead.close()
+    with pytest.raises(ConnectError, match=rf"localhost:{port} .*127\.0\.0\.1") as caught:
+        await connect(network, *[at(port)] * count)
+    assert caught.value.port == port
+    assert caught.value.phase == "connect"
+
+
+async def test_a_local_address_is_bound(network: AioNetwork, scripted: Any) -> None:
+    server = scripted.by_connection([Stall(5)])
+    channel, _ = await connect(network, at(server.port), local_address="127.0.0.3")
+    assert channel._sock.getsockname()[0] == "127.0.0.3"
+
+
+async def test_a_unix_socket(network: AioNetwork, tmp_path: Any) -> None:
+    path = str(tmp_path / "s")
+
+    async def greet(_: Any, writer: Any) -> None:
+        writer.write(b"hello")
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_unix_server(greet, path)
+    channel = await network.connect_unix(path, tls=None, server_name=None)
+    ear = Ear()
+    channel.attach(ear)  # type: ignore[arg-type]
+    await ear.until(lambda: bytes(ear.data) == b"hello")
+    await ear.until(lambda: "lost" in ear.names())
+    server.close()
+    await server.wait_closed()
+    with pytest.raises(ConnectError, match="cannot connect to"):
+        await network.connect_unix(path + "-not", tls=None, server_name=None)
+
+
+# -- time, threads, sharing ---------------------------------------------------------------------------------------
+
+
+class Watched:
+    def __init__(self, *moments: float) -> None:
+        self.moments = list(moments)
+        self.looks: list[float] = []
+
+    def check(self, now: float) -> float:
+        self.looks.append(now)
+        return self.moments.pop(0) if self.moments else NEVER
+
+
+async def test_one_timer_serves_everybody_who_is_busy(network: AioNetwork) -> None:
+    watch, now = network.watch, time.monotonic()
+    first, second = Watched(now + 0.04), Watched(NEVER)
+    watch.busy |= {first, second}  # type: ignore[arg-type]
+    watch.arm(now + 0.02)
+    await asyncio.sleep(0.1)
+    assert [len(first.looks), len(second.looks)] == [2, 2]
+    assert first.looks[0] >= now + 0.019
+    assert watch.when == NEVER
+    watch.busy.clear()
+
+
+async def test_a_wait_with_a_deadline_fails_when_it_passes_and_leaves_nothing(network: AioNetwork) -> None:
+    with pytest.raises(ConnectError, match="too late"):
+        await network.new_wait(time.monotonic() + 0.01, lambda: ConnectError("too late"))
+    wait = network.new_wait(time.monotonic() + 60, ConnectError)
+    wait.set_result(1)
+    assert await wait == 1
+    await asyncio.sleep(0)
+    assert network.watch.busy == set()
+
+
+async def test_within_ends_the_work_at_the_deadline(network: AioNetwork) -> None:
+    with pytest.raises(ConnectError, match="over"):
+        await network.within(time.monotonic() + 0.01, asyncio.sleep(5), lambda: ConnectError("over"))
+    assert await network.within(NEVER, asyncio.sleep(0, "done"), ConnectError) == "done"
+    with pytest.raises(TimeoutError, match="its own"):
+        await network.within(time.monotonic() + 5, _raise(TimeoutError("its own")), ConnectError)
+
+
+async def _raise(error: Exception) -> None:
+    raise error
+
+
+async def test_blocking_calls_run_in_a_thread(network: AioNetwork) -> None:
+    assert await network.call(threading.get_ident) != threading.get_ident()
+    with pytest.raises(ValueError, match="inside"):
+        await network.call(int, "inside")
+
+
+async def test_one_run_serves_all_who_ask_and_outlives_who_gives_up(network: AioNetwork) -> None:
+    runs: list[int] = []
+    gate = asyncio.Event()
+
+    async def work() -> int:
+        runs.append(1)
+        await gate.wait()
+        return 7
+
+    asking = [asyncio.ensure_future(network.share("key", work)) for _ in range(3)]
+    await asyncio.sleep(0)
+    asking[0].cancel()
+    await asyncio.sleep(0)
+    gate.set()
+    assert await asyncio.gather(*asking[1:]) == [7, 7]
+    assert await network.share("key", work) == 7
+    assert len(runs) == 2
+
+
+async def test_a_shared_run_that_fails_fails_for_all_and_nobody_complains(network: AioNetwork) -> None:
+    asking = [asyncio.ensure_future(network.share("key", lambda: _raise(ValueError("x")))) for _ in range(2)]
+    results = await asyncio.gather(*asking, return_exceptions=True)
+    assert [str(result) for result in results] == ["x", "x"]
+
+
+async def test_callbacks_of_later_run_at_their_moment_unless_it_is_closed(network: AioNetwork) -> None:
+    ran: list[str] = []
+    network.later(time.monotonic() + 0.01, lambda: ran.append("in time"))
+    network.later(time.monotonic() + 0.06, lambda: ran.append("too late"))
+    await asyncio.sleep(0.03)
+    await network.close()
+    await asyncio.sleep(0.06)
+    assert ran == ["in time"]
+
+
+async def test_sending_goes_on_until_it_ends_or_the_answer_is_there(network: AioNetwork, scripted: Any) -> None:
+    server = scripted.by_connection([[ReadRequest(), Stall(5)]])
+    channel, _ = await connect(network, at(server.port))
+    closed: list[bool] = []
+
+    async def endless() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            closed.append(True)
+
+    answer = channel.new_wait()
+    asyncio.get_running_loop().call_later(0.01, answer.set_result, None)
+    await channel.send_while(endless(), answer)
+    await asyncio.sleep(0.005)
+    assert closed == [True]
+    with pytest.raises(ValueError, match="source"):
+        await channel.send_while(_raise(ValueError("source")), channel.new_wait())
+    sending = asyncio.ensure_future(channel.send_while(endless(), channel.new_wait()))
+    await asyncio.sleep(0)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+
+
+async def test_closing_returns_when_every_transport_is_gone(network: AioNetwork, scripted: Any) -> None:
+    server = scripted(lambda connection, _: connection.wait_for_eof(5), tls=True)
+    context = server.ssl_context()
+    for _ in range(3):
+        await connect(network, at(server.port), tls=context, server_name="localhost")
+    assert len(network.channels) == 3
+    started = time.monotonic()
+    await network.close()
+    assert network.channels == set()
+    assert time.monotonic() - started < 0.9
+
+
+def test_what_a_dead_loop_left_is_dropped_without_it(scripted: Any) -> None:
+    server = scripted(lambda connection, _: connection.wait_for_eof(5))
+    kept: list[AioNetwork] = []
+
+    async def leave() -> None:
+        network = AioNetwork(asyncio.get_running_loop())
+        await connect(network, at(server.port))
+        kept.append(network)
+
+    asyncio.run(leave())
+    kept[0].forget()
+    assert kept[0].channels == set()
+    assert server.wait_closed(2)
