@@ -7,6 +7,7 @@ from hyperhttp._version import __version__
 from hyperhttp.auth.base import Auth
 from hyperhttp.auth.basic import BasicAuth
 from hyperhttp.auth.bearer import BearerAuth
+from hyperhttp.auth.digest import DigestAuth
 from hyperhttp.client.aio import Client
 from hyperhttp.client.blocking import (
     SyncClient,
@@ -82,6 +83,7 @@ __all__ = [
     "Cookies",
     "DNSError",
     "DecodingError",
+    "DigestAuth",
     "HTTPStatusError",
     "Headers",
     "HyperHTTPError",

@@ -52,6 +52,10 @@ class Connection(Protocol):
         """It can serve another request."""
 
     @property
+    def is_settled(self) -> bool:
+        """It is known how many requests it serves at once."""
+
+    @property
     def multiplexed(self) -> bool:
         """It serves many requests at once."""
 

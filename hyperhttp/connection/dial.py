@@ -96,17 +96,20 @@ class Dialer:
         if route.uds is not None:
             context = await self._context(route.tls, route.http2)
             name = server_name(route.host) if context is not None else None
-            return await self.network.connect_unix(route.uds, tls=context, server_name=name)
+            offer = _own_offer(route.tls, route.http2)
+            return await self.network.connect_unix(route.uds, tls=context, server_name=name, offer=offer)
         if route.proxy is not None:
             return await self._open_through_proxy(route, deadline)
         context = await self._context(route.tls, route.http2)
-        return await self._connect(route.host, route.port, context, route.local_address)
+        offer = _own_offer(route.tls, route.http2)
+        return await self._connect(route.host, route.port, context, route.local_address, offer)
 
     async def _open_through_proxy(self, route: Route, deadline: float) -> Channel:
         proxy = route.proxy
         connector = self._connectors[proxy.scheme]
         context = await self._context(route.proxy_tls) if connector.tls else None
-        channel = await self._connect(proxy.host, proxy.port, context, route.local_address)
+        offer = _own_offer(route.proxy_tls, http2=False)
+        channel = await self._connect(proxy.host, proxy.port, context, route.local_address, offer)
         try:
             if route.tunnel:
                 host = route.host
@@ -115,13 +118,15 @@ class Dialer:
                 await pass_through(channel, connector.handshake(proxy.url, host, route.port), deadline)
             origin = await self._context(route.tls, route.http2)
             if origin is not None:
-                await channel.start_tls(origin, server_name(route.host), route.name)
+                await channel.start_tls(origin, server_name(route.host), route.name, _own_offer(route.tls, route.http2))
         except BaseException:
             channel.abort()
             raise
         return channel
 
-    async def _connect(self, host: str, port: int, context: SSLContext | None, local: str | None) -> Channel:
+    async def _connect(
+        self, host: str, port: int, context: SSLContext | None, local: str | None, offer: tuple[str, ...] | None
+    ) -> Channel:
         addresses = await self._resolve(host, port)
         name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
@@ -132,6 +137,7 @@ class Dialer:
                 local_address=local,
                 tls=context,
                 server_name=server_name(host) if context is not None else None,
+                offer=offer,
             )
         except (ConnectError, ConnectTimeout):
             invalidate = getattr(self.resolver, "invalidate", None)
@@ -154,6 +160,9 @@ class Dialer:
         if isinstance(tls, TLSOptions):
             context = cached_context(tls, offer)
             return context if context is not None else await self.network.call(ssl_context, tls, offer)
-        context = cast("SSLContext", tls)
-        context.set_alpn_protocols(list(offer))  # the caller's own: what is offered is ours to say
-        return context
+        return cast("SSLContext", tls)
+
+
+def _own_offer(tls: Any, http2: bool | str) -> tuple[str, ...] | None:
+    """What to offer with a caller's own context; ours are made for what they offer."""
+    return None if tls is None or isinstance(tls, TLSOptions) else _OFFERS[http2]

@@ -81,6 +81,7 @@ class HTTP1Connection(ResponseReader):
     )
 
     multiplexed = False
+    is_settled = True
     in_use = 1
     http_version = "HTTP/1.1"
 
@@ -457,9 +458,12 @@ class HTTP1Connection(ResponseReader):
         fail(writable, failure)
 
     def close(self) -> None:
-        """Close an idle connection in order."""
+        """Close in order; at once where content is left that nobody wants any more."""
         self.stop_reading()
-        self.channel.close()
+        if self._early or self.channel.write_paused:
+            self.channel.abort()
+        else:
+            self.channel.close()
 
     def _lost(self, error: Exception) -> Exception:
         kind = WriteError if isinstance(error, BrokenPipeError) else ReadError

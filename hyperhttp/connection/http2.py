@@ -93,8 +93,15 @@ class HTTP2Connection:
         """It takes further exchanges."""
         return not self.channel.closed and not self.engine.is_retired
 
+    @property
+    def is_settled(self) -> bool:
+        """The peer has said how many streams it takes."""
+        return not self.engine._expects_settings
+
     def has_room(self) -> bool:
-        """One more exchange can begin."""
+        """One more exchange can begin; only the first before the peer has said how many it takes."""
+        if self.engine._expects_settings:
+            return self.in_use < 1 and self.reusable
         return self.in_use < self.engine.peer.max_concurrent_streams and self.reusable
 
     # -- what the pool and the exchanges ask -------------------------------------------------------------------------
@@ -128,6 +135,7 @@ class HTTP2Connection:
         if exchange.over:
             return
         exchange.over = True
+        exchange.stop_sending()
         self.watch.busy.discard(exchange)
         self.exchanges.discard(exchange)
         self._release(self, 1)

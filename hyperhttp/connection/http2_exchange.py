@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hyperhttp.connection.http2 import HTTP2Connection
     from hyperhttp.message.content import Content
     from hyperhttp.message.request import Request
-    from hyperhttp.network.base import Channel, Wait
+    from hyperhttp.network.base import Cancellable, Channel, Wait
     from hyperhttp.protocol.events import Field, ResponseHead
     from hyperhttp.protocol.http2 import H2Stream
 
@@ -63,6 +63,7 @@ class HTTP2Exchange:
         "_first",
         "_head",
         "_read_timeout",
+        "_sender",
         "_sent_at",
         "_since",
         "_total_at",
@@ -90,6 +91,7 @@ class HTTP2Exchange:
         self._content: ContentStream | None = None
         self._error: HyperHTTPError | None = None
         self._at = now
+        self._sender: Cancellable | None = None
         self.ended = False
         self.over = False
         self.unprocessed = False
@@ -104,6 +106,8 @@ class HTTP2Exchange:
         """
         connection = self._connection
         content = request._content
+        # Before the request is out: on a blocking client another thread may read the answer at any moment.
+        self._waiter = connection.new_wait(self)
         try:
             try:
                 self.stream = connection.open(self, request, end_stream=content is None)
@@ -111,7 +115,6 @@ class HTTP2Exchange:
                 if connection.engine.can_open:
                     raise
                 raise UnansweredError(error, surely_unprocessed=True) from error
-            self._waiter = connection.new_wait(self)
             connection.watch.busy.add(self)
             connection.arm(min(self._since + self._read_timeout, self._total_at))
             connection.flush_soon()
@@ -161,7 +164,18 @@ class HTTP2Exchange:
         content.rewind()
         waiter = self._waiter
         if waiter is not None:
-            await self._connection.channel.send_while(self._send_source(content), waiter)
+            # The answer may begin before the request has ended: both go on, each at its own pace (RFC 9113 section 8.1).
+            self._sender = await self._connection.channel.send_beside(self._send_all(content), waiter)
+
+    async def _send_all(self, content: Content) -> None:
+        try:
+            await self._send_source(content)
+        except Exception as error:  # noqa: BLE001 - whoever waits for the response gets it
+            self._failed_to_send(error)
+
+    def _failed_to_send(self, error: Exception) -> None:
+        if not self.over:
+            self.abort(error)
 
     async def _send_source(self, content: Content) -> None:
         length = content.length
@@ -190,22 +204,27 @@ class HTTP2Exchange:
         connection = self._connection
         rest: bytes | memoryview = data
         while not self._stopped():
+            self._window = window = connection.new_wait(self)  # before, or an opening in between would be missed
             taken = connection.send_data(stream, rest, end_stream=end_stream)
-            connection.flush_soon()
             if taken == len(rest):
+                self._window = None
                 break
             rest = memoryview(rest)[taken:]
-            self._window = connection.new_wait(self)
-            await self._wait_to_send(self._window)
+            await self._wait_to_send(window)
         if connection.channel.write_paused and not self._stopped():
             wait = connection.new_wait(self)
             connection.writable.append(wait)
             self._window = wait  # so that a reset, an answer and the deadlines wake it too
             try:
+                if self._can_write():
+                    return  # resumed since it was looked at, by another thread
                 await self._wait_to_send(wait)
             finally:
                 if wait in connection.writable:
                     connection.writable.remove(wait)
+
+    def _can_write(self) -> bool:
+        return not self._connection.channel.write_paused
 
     async def _wait_to_send(self, wait: Wait) -> None:
         self._write_since = _now()
@@ -220,9 +239,14 @@ class HTTP2Exchange:
 
     # -- what the engine tells ---------------------------------------------------------------------------------------
 
+    def _heard(self) -> None:
+        """A sign of life; while the request is being sent no answer is waited for yet."""
+        if self._since != NEVER:
+            self._since = _now()
+
     def receive_informational(self, head: ResponseHead) -> None:
         """1xx: a sign of life, and no more."""
-        self._since = _now()
+        self._heard()
 
     def receive_head(self, head: ResponseHead, end_stream: bool) -> None:
         """The final response began."""
@@ -234,7 +258,7 @@ class HTTP2Exchange:
 
     def receive_data(self, data: bytes, end_stream: bool) -> None:
         """Content."""
-        self._since = _now()
+        self._heard()
         content = self._content
         if content is None:
             if self._first is None:
@@ -282,6 +306,12 @@ class HTTP2Exchange:
         if window is not None and not window.done():
             window.set_result(None)
 
+    def stop_sending(self) -> None:
+        """What is left of the request is not wanted any more."""
+        sender, self._sender = self._sender, None
+        if sender is not None:
+            sender.cancel()
+
     def _end(self) -> None:
         self.ended = True
         stream = self.stream
@@ -303,6 +333,8 @@ class HTTP2Exchange:
         self._since = now = _now()
         self._waiter = waiter = self._connection.new_wait(self)
         self._connection.arm(min(now + self._read_timeout, self._total_at))
+        if self._content is not None and self._content.has_news:
+            self._wake()  # another thread has fed it since it was looked at
         return waiter
 
     def fill_buffer(self, view: memoryview) -> bool:

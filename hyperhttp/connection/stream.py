@@ -143,6 +143,13 @@ class ContentStream:
     # -- what the reader calls ---------------------------------------------------------------------------------------
 
     @property
+    def has_news(self) -> bool:
+        """There is something a reader would not wait for."""
+        if self.ended or self.error is not None or self._source is None:
+            return True
+        return bool(self._chunks) and (not self._collecting or (self._limit is not None and self._size > self._limit))
+
+    @property
     def is_open(self) -> bool:
         """More may come, and giving up would cost the connection."""
         return self._source is not None

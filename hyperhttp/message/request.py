@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hyperhttp.config import UNSET, UnsetType
 from hyperhttp.message.content import Content, encode_content
 from hyperhttp.message.cookies import Cookies
 from hyperhttp.message.headers import Headers
@@ -54,6 +55,7 @@ class Request:
     _fields: Sequence[tuple[bytes, bytes]] = ()
     _extensions: dict[str, Any] | None = None
     _content: Content | None = None
+    _own_cookie: bytes | UnsetType | None = UNSET  # what the caller put into Cookie, before any jar did
 
     def __init__(
         self,

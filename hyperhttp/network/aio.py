@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from hyperhttp.exceptions import ConnectError
 from hyperhttp.network.addresses import Race
-from hyperhttp.network.aio_channel import AioChannel
+from hyperhttp.network.aio_channel import AioChannel, OfferGate
 from hyperhttp.network.aio_watch import AioWatch, Guard
 from hyperhttp.network.base import NEVER
 
@@ -46,6 +46,7 @@ class AioNetwork:
         self._executor: ThreadPoolExecutor | None = None
         self._shared: dict[Any, asyncio.Task[Any]] = {}
         self._timers: set[asyncio.TimerHandle] = set()
+        self.offers = OfferGate()
 
     async def connect(
         self,
@@ -56,18 +57,21 @@ class AioNetwork:
         local_address: str | None = None,
         tls: SSLContext | None = None,
         server_name: str | None = None,
+        offer: tuple[str, ...] | None = None,
     ) -> Channel:
         """Open a channel to the first address that answers."""
         sock, peer = await self._first_socket(addresses, name, delay, local_address)
-        return await self._wrap(sock, peer, tls, server_name, name)
+        return await self._wrap(sock, peer, tls, server_name, name, offer)
 
-    async def connect_unix(self, path: str, *, tls: SSLContext | None, server_name: str | None) -> Channel:
+    async def connect_unix(
+        self, path: str, *, tls: SSLContext | None, server_name: str | None, offer: tuple[str, ...] | None = None
+    ) -> Channel:
         """Open a channel to a Unix socket."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.setblocking(False)
         try:
             await self.loop.sock_connect(sock, path)
-            return await self._wrap(sock, path, tls, server_name, path)
+            return await self._wrap(sock, path, tls, server_name, path, offer)
         except OSError as error:
             sock.close()
             msg = f"cannot connect to {path}: {error.strerror or error}"
@@ -77,7 +81,13 @@ class AioNetwork:
             raise
 
     async def _wrap(
-        self, sock: socket.socket, peer: str, tls: SSLContext | None, server_name: str | None, name: str
+        self,
+        sock: socket.socket,
+        peer: str,
+        tls: SSLContext | None,
+        server_name: str | None,
+        name: str,
+        offer: tuple[str, ...] | None,
     ) -> AioChannel:
         channel = AioChannel(self, sock, peer)
         try:
@@ -88,7 +98,7 @@ class AioNetwork:
             channel.abort()
             raise
         if tls is not None:
-            await channel.start_tls(tls, server_name or name, name)
+            await channel.start_tls(tls, server_name or name, name, offer)
         return channel
 
     async def _first_socket(

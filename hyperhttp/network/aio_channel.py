@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from hyperhttp.network.base import Patient, Receiver, Wait
 
-__all__ = ["AioChannel"]
+__all__ = ["AioChannel", "OfferGate"]
 
 #: Seconds a TLS peer gets for its close_notify before the transport is aborted.
 _CLOSE_GRACE: Final = 1.0
@@ -30,6 +30,39 @@ class AioHome(Protocol):
 
     loop: asyncio.AbstractEventLoop
     channels: set[AioChannel]
+    offers: OfferGate
+
+
+class OfferGate:
+    """Lets handshakes with one context of the caller's go on together while they offer the same.
+
+    ALPN belongs to the context, asyncio reads it some time after it was told to begin, and a context cannot be copied: a
+    handshake that offers something else waits until the others are over.
+    """
+
+    def __init__(self) -> None:
+        self._running: dict[SSLContext, tuple[tuple[str, ...], int]] = {}
+        self._waiting: list[asyncio.Future[None]] = []
+
+    async def enter(self, context: SSLContext, offer: tuple[str, ...]) -> None:
+        """Wait for handshakes with other offers, then put this one in force."""
+        while (running := self._running.get(context)) is not None and running[0] != offer:
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            await turn
+        self._running[context] = (offer, 1 if running is None else running[1] + 1)
+        context.set_alpn_protocols(list(offer))
+
+    def leave(self, context: SSLContext) -> None:
+        """A handshake is over."""
+        offer, count = self._running.pop(context)
+        if count > 1:
+            self._running[context] = (offer, count - 1)
+            return
+        waiting, self._waiting = self._waiting, []
+        for turn in waiting:
+            if not turn.done():
+                turn.set_result(None)
 
 
 class AioChannel(asyncio.Protocol):
@@ -40,7 +73,6 @@ class AioChannel(asyncio.Protocol):
         "_gone",
         "_network",
         "_receiver",
-        "_saw_eof",
         "_sock",
         "_transport",
         "alpn",
@@ -64,7 +96,6 @@ class AioChannel(asyncio.Protocol):
         self.peer = peer
         self.write_paused = False
         self.closed = False
-        self._saw_eof = False
         # Bound once, so that each read and write costs one call less. `data_received` is a slot for the same reason.
         self.data_received: Callable[[bytes], None] = self._early.append  # type: ignore[assignment]  # a slot, on purpose
         self.write: Callable[[bytes | bytearray | memoryview], None] = _not_connected
@@ -83,17 +114,28 @@ class AioChannel(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """The peer closed its side; so do we, after the receiver has heard of it."""
-        self._saw_eof = True
-        if self._receiver is not None:
+        if self._receiver is None:
+            return
+        if self._is_cut_off():
+            # RFC 9112 section 9.8: without the closing alert, the end of the stream may be an attacker's.
+            self._receiver.connection_lost(ConnectionResetError("the peer closed TLS without a closing alert"))
+        else:
             self._receiver.receive_eof()
+
+    def _is_cut_off(self) -> bool:
+        """Whether TLS ends here without the peer having said so."""
+        tls = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
+        if tls is None:
+            return False
+        try:
+            return bool(tls.read(1))  # nothing can be read any more: empty after the alert, an error without it
+        except (OSError, ValueError):
+            return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The transport is gone."""
         if isinstance(exc, (BrokenPipeError, ConnectionResetError)) and self.alpn is None:
             self._read_last_words()
-        elif exc is None and not self.closed and not self._saw_eof and self._is_tls():
-            # RFC 9112 section 9.8: without the closing alert, an end of the stream may be an attacker's.
-            exc = ConnectionResetError("the peer closed TLS without a closing alert")
         self.closed = True
         self._network.channels.discard(self)
         if self._receiver is not None:
@@ -233,17 +275,18 @@ class AioChannel(asyncio.Protocol):
                 self.abort()
                 await asyncio.sleep(0)
 
-    async def start_tls(self, context: SSLContext, server_name: str, name: str) -> None:
+    async def start_tls(
+        self, context: SSLContext, server_name: str, name: str, offer: tuple[str, ...] | None = None
+    ) -> None:
         """Speak TLS over this stream from now on."""
         transport = self._transport
         if transport is None:
             msg = "the connection is closed"
             raise ConnectError(msg)
-        loop = self._network.loop
         self.data_received = self._early.append
         self._receiver = None
         try:
-            secured = await loop.start_tls(transport, self, context, server_hostname=server_name)
+            secured = await self._handshake(transport, context, server_name, offer)
         except (OSError, EOFError) as error:
             self.abort()
             self._network.channels.discard(self)  # asyncio does not tell a protocol whose handshake failed
@@ -260,6 +303,29 @@ class AioChannel(asyncio.Protocol):
         self.write = secured.write
         tls = secured.get_extra_info("ssl_object")
         self.alpn = tls.selected_alpn_protocol() if tls is not None else None
+
+    async def _handshake(
+        self, transport: asyncio.Transport, context: SSLContext, server_name: str, offer: tuple[str, ...] | None
+    ) -> asyncio.Transport | None:
+        loop = self._network.loop
+        if offer is None:
+            return await loop.start_tls(transport, self, context, server_hostname=server_name)
+        gate = self._network.offers
+        await gate.enter(context, offer)
+        try:
+            return await loop.start_tls(transport, self, context, server_hostname=server_name)
+        finally:
+            gate.leave(context)
+
+    async def send_beside(self, sending: Coroutine[Any, Any, None], until: Wait) -> asyncio.Task[None] | None:
+        """Run `sending` as a task until it ends or `until` is set; what goes on is returned."""
+        task = self._network.loop.create_task(sending)
+        try:
+            await asyncio.wait((task, cast("asyncio.Future[Any]", until)), return_when=asyncio.FIRST_COMPLETED)
+        except BaseException:
+            task.cancel()
+            raise
+        return None if task.done() else task
 
     async def send_while(self, sending: Coroutine[Any, Any, None], until: Wait) -> None:
         """Run `sending` as a task until it ends or `until` is set."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NEVER",
+    "Cancellable",
     "Channel",
     "Network",
     "Patient",
@@ -64,6 +65,13 @@ def fail(wait: Wait | None, error: BaseException) -> None:
     if wait is not None and not wait.done():
         wait.set_exception(error)
         wait.exception()  # or asyncio would complain of an error that a cancelled caller never asked for
+
+
+class Cancellable(Protocol):
+    """Something that runs beside its caller."""
+
+    def cancel(self) -> bool:
+        """Stop it."""
 
 
 class Watched(Protocol):
@@ -187,8 +195,13 @@ class Channel(Protocol):
     def detach(self) -> None:
         """Close without the help of a loop that no longer runs, or of a parent process."""
 
-    async def start_tls(self, context: SSLContext, server_name: str, name: str) -> None:
+    async def start_tls(
+        self, context: SSLContext, server_name: str, name: str, offer: tuple[str, ...] | None = None
+    ) -> None:
         """Speak TLS over this stream from now on."""
+
+    async def send_beside(self, sending: Coroutine[Any, Any, None], until: Wait) -> Cancellable | None:
+        """Run `sending` until it ends or `until` is set; where there is a loop it goes on after that, and is returned."""
 
     async def send_while(self, sending: Coroutine[Any, Any, None], until: Wait) -> None:
         """Run `sending`, but no longer than until `until` is set; what it raises comes out."""
@@ -210,6 +223,7 @@ class Network(Protocol):
         local_address: str | None = None,
         tls: SSLContext | None = None,
         server_name: str | None = None,
+        offer: tuple[str, ...] | None = None,
     ) -> Channel:
         """Open a channel to the first address that answers, racing them (RFC 8305).
 
@@ -220,13 +234,16 @@ class Network(Protocol):
             local_address: address to bind to.
             tls: speak TLS with this context.
             server_name: the name to ask for and to verify (SNI).
+            offer: protocols to offer by ALPN with a context that others use for other offers; None leaves it as it is.
 
         Raises:
             ConnectError: no address took the connection.
             TLSError: the handshake failed.
         """
 
-    async def connect_unix(self, path: str, *, tls: SSLContext | None, server_name: str | None) -> Channel:
+    async def connect_unix(
+        self, path: str, *, tls: SSLContext | None, server_name: str | None, offer: tuple[str, ...] | None = None
+    ) -> Channel:
         """Open a channel to a Unix socket."""
 
     async def within(self, deadline: float, work: Coroutine[Any, Any, T], expired: Callable[[], Exception]) -> T:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,9 +20,9 @@ from hyperhttp.network.base import NEVER
 from hyperhttp.network.blocking_channel import BlockingChannel
 from hyperhttp.network.sharing import SharedChannel
 from hyperhttp.network.tls import tls_error
+from hyperhttp.network.tls_in_tls import InnerTLS
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
     from contextlib import AbstractContextManager
     from ssl import SSLContext
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["BlockingChannel", "BlockingNetwork"]
 
 T = TypeVar("T")
+
+_offering = threading.Lock()
 
 
 class ThreadWait:
@@ -67,9 +70,10 @@ class ThreadWait:
 
     def cancel(self) -> bool:
         """Its thread does not wait any more."""
-        self._cancelled = not self._done
-        self._done = True
-        return self._cancelled
+        if self._done:
+            return False
+        self._cancelled = self._done = True
+        return True
 
     def set_result(self, result: Any) -> None:
         """Give it its value and wake its thread."""
@@ -128,14 +132,17 @@ class BlockingNetwork:
         local_address: str | None = None,
         tls: SSLContext | None = None,
         server_name: str | None = None,
+        offer: tuple[str, ...] | None = None,
     ) -> Channel:
         """Open a channel to the first address that answers."""
         sock, peer = self._first_socket(addresses, name, delay, local_address)
         if tls is not None:
-            sock = self.secure(sock, tls, server_name or name, name)
+            sock = self.secure(sock, tls, server_name or name, name, offer)
         return BlockingChannel(self, sock, peer)
 
-    async def connect_unix(self, path: str, *, tls: SSLContext | None, server_name: str | None) -> Channel:
+    async def connect_unix(
+        self, path: str, *, tls: SSLContext | None, server_name: str | None, offer: tuple[str, ...] | None = None
+    ) -> Channel:
         """Open a channel to a Unix socket."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -148,22 +155,30 @@ class BlockingNetwork:
                 raise ConnectError(msg, host=path, phase="connect") from error
             raise
         if tls is not None:
-            sock = self.secure(sock, tls, server_name or path, path)
+            sock = self.secure(sock, tls, server_name or path, path, offer)
         return BlockingChannel(self, sock, path)
 
     def shared(self, sock: socket.socket, peer: str) -> SharedChannel:
         """A channel for several threads at a time."""
         return SharedChannel(self, sock, peer)
 
-    def secure(self, sock: socket.socket, context: SSLContext, server_name: str, name: str) -> ssl.SSLSocket:
+    def secure(
+        self,
+        sock: socket.socket,
+        context: SSLContext,
+        server_name: str,
+        name: str,
+        offer: tuple[str, ...] | None = None,
+    ) -> ssl.SSLSocket:
         """Wrap a connected socket in TLS; it is closed where that fails."""
         host, _, port = name.rpartition(":")
         secured: Any = sock
         try:
             sock.settimeout(self._left())
-            secured = context.wrap_socket(
-                sock, server_hostname=server_name, do_handshake_on_connect=False, suppress_ragged_eofs=False
-            )
+            with _offering:  # ALPN belongs to the context; the socket takes it over when it is made
+                if offer is not None:
+                    context.set_alpn_protocols(list(offer))
+                secured = _wrap(sock, context, server_name)
             secured.do_handshake()
         except BaseException as error:
             secured.close()
@@ -277,6 +292,14 @@ class BlockingNetwork:
         for channel in tuple(self.channels):
             channel.detach()
         self.channels.clear()
+
+
+def _wrap(sock: socket.socket, context: SSLContext, server_name: str) -> ssl.SSLSocket | InnerTLS:
+    if isinstance(sock, ssl.SSLSocket):
+        return InnerTLS(sock, context, server_name)
+    return context.wrap_socket(
+        sock, server_hostname=server_name, do_handshake_on_connect=False, suppress_ragged_eofs=False
+    )
 
 
 def _winner(

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from hyperhttp.exceptions import HyperHTTPError, ReadError, WriteError, WriteTimeout
+from hyperhttp.network.tls_in_tls import InnerTLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -37,7 +38,14 @@ class BlockingHome(Protocol):
     def shared(self, sock: socket.socket, peer: str) -> BlockingChannel:
         """A channel for several threads at a time."""
 
-    def secure(self, sock: socket.socket, context: SSLContext, server_name: str, name: str) -> ssl.SSLSocket:
+    def secure(
+        self,
+        sock: socket.socket,
+        context: SSLContext,
+        server_name: str,
+        name: str,
+        offer: tuple[str, ...] | None = None,
+    ) -> ssl.SSLSocket:
         """Wrap a connected socket in TLS."""
 
 
@@ -108,11 +116,11 @@ class BlockingChannel:
         self._sock = sock
         self._receiver: Receiver | None = None
         self._timeout: float | None = None
-        self._tls = isinstance(sock, ssl.SSLSocket)
+        self._tls = isinstance(sock, (ssl.SSLSocket, InnerTLS))
         self._kernel_timeout = _KERNEL_TIMEOUTS and not self._tls
         self._poll: Any = None
         self._view: memoryview | None = None
-        self.alpn: str | None = sock.selected_alpn_protocol() if isinstance(sock, ssl.SSLSocket) else None
+        self.alpn: str | None = sock.selected_alpn_protocol() if isinstance(sock, (ssl.SSLSocket, InnerTLS)) else None
         self.peer = peer
         self.write_paused = False
         self.closed = False
@@ -275,15 +283,16 @@ class BlockingChannel:
         events = select.POLLIN | select.POLLOUT
         try:
             while data:
+                wanted = events
                 try:
                     data = data[sock.send(data) :]
                     continue
                 except (BlockingIOError, ssl.SSLWantWriteError):
                     pass
                 except ssl.SSLWantReadError:
-                    events = select.POLLIN | select.POLLOUT
+                    wanted = select.POLLIN  # TLS has to hear something first; room to write would not help
                 limit = receiver.write_limit() if receiver is not None else None
-                happened = _poll(sock, events, limit)
+                happened = _poll(sock, wanted, limit)
                 if not happened and self._write_timed_out(limit):
                     return
                 if happened & ~select.POLLOUT and not self._listen():
@@ -358,7 +367,10 @@ class BlockingChannel:
             self._network.channels.discard(self)
             with contextlib.suppress(OSError):
                 # Below TLS as well: a thread that waits on the socket must hear of it.
-                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+                if isinstance(self._sock, ssl.SSLSocket):
+                    socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+                else:
+                    self._sock.shutdown(socket.SHUT_RDWR)
             self._sock.close()
 
     abort = close
@@ -369,10 +381,12 @@ class BlockingChannel:
         with contextlib.suppress(OSError):
             self._sock.close()
 
-    async def start_tls(self, context: SSLContext, server_name: str, name: str) -> None:
+    async def start_tls(
+        self, context: SSLContext, server_name: str, name: str, offer: tuple[str, ...] | None = None
+    ) -> None:
         """Speak TLS over this stream from now on."""
         self._network.channels.discard(self)
-        sock = self._network.secure(self._sock, context, server_name, name)
+        sock = self._network.secure(self._sock, context, server_name, name, offer)
         self._sock = sock
         self._tls = True
         self._kernel_timeout = False
@@ -380,6 +394,10 @@ class BlockingChannel:
         self._timeout = -1.0
         self.alpn = sock.selected_alpn_protocol()
         self._network.channels.add(self)
+
+    async def send_beside(self, sending: Coroutine[Any, Any, None], until: Wait) -> None:
+        """There is no beside: run `sending` to its end."""
+        await sending
 
     async def send_while(self, sending: Coroutine[Any, Any, None], until: Wait) -> None:
         """Run `sending` to its end, which it finds early where an answer comes."""

@@ -149,10 +149,7 @@ class SharedChannel(BlockingChannel):
             if not wait.is_done:
                 wait.set_exception(ReadError(f"the connection to {self.peer} was closed"))
         finally:
-            self._reading.release()
-            following = next((other for other in tuple(self._waiting) if other is not wait and not other.is_done), None)
-            if following is not None:
-                following.ring()
+            self._pass_on(wait)
 
     def _receive(self) -> None:
         """Take all that has come, so that nothing is left inside TLS when the next poll begins."""
@@ -202,9 +199,20 @@ class SharedChannel(BlockingChannel):
         return sent
 
     def _drain(self, wait: SharedWait) -> None:
-        """Wait for room and send what is left over; answers are heard meanwhile."""
+        """Wait for room and send what is left over; answers are heard meanwhile, unless somebody else reads."""
+        reads = self._reading.acquire(blocking=False)
+        try:
+            self._drain_and_read(wait, select.POLLOUT | (select.POLLIN if reads else 0))
+        except (OSError, ValueError) as error:
+            with self.guard:
+                self._broke(error)
+        finally:
+            if reads:
+                self._pass_on(wait)
+
+    def _drain_and_read(self, wait: SharedWait, events: int) -> None:
         poll = select.poll()
-        poll.register(self._sock, select.POLLIN | select.POLLOUT)
+        poll.register(self._sock, events)
         while self._outgoing and not wait.is_done:
             remaining = wait.patient.remaining()
             ready = poll.poll(None if remaining is None else remaining * 1000)
@@ -212,11 +220,18 @@ class SharedChannel(BlockingChannel):
                 if not ready:
                     wait.patient.check(time.monotonic() + 0.001)
                     return
-                if ready[0][1] & ~select.POLLOUT:
+                if events & ready[0][1] & select.POLLIN:
                     self._receive()
                 pending = bytes(self._outgoing)
                 del self._outgoing[: self._send(pending)]
                 self._writable()
+
+    def _pass_on(self, wait: SharedWait) -> None:
+        """Stop reading for all; the next of those who wait goes on with it."""
+        self._reading.release()
+        following = next((other for other in tuple(self._waiting) if other is not wait and not other.is_done), None)
+        if following is not None:
+            following.ring()
 
     def _writable(self) -> None:
         if self.write_paused and len(self._outgoing) < _HIGH_WATER // 2:

@@ -55,13 +55,24 @@ def hyperhttp_register_resolvers(resolvers: ResolverRegistry) -> None:
 
 @hookimpl
 def hyperhttp_register_auth_schemes(auth_schemes: AuthSchemeRegistry) -> None:
-    """Basic and Bearer."""
+    """Basic, Bearer and Digest."""
     from hyperhttp.auth.basic import BasicAuth
     from hyperhttp.auth.bearer import BearerAuth
+    from hyperhttp.auth.digest import DigestAuth, is_answerable
 
     def basic(credentials: str) -> BasicAuth:
         username, _, password = credentials.partition(":")
         return BasicAuth(username, password)
 
+    def digest(credentials: str) -> DigestAuth:
+        username, _, password = credentials.partition(":")
+        return DigestAuth(username, password)
+
     auth_schemes.add("basic", basic, answer=lambda _challenge, credentials: basic(credentials), strength=0)
     auth_schemes.add("bearer", BearerAuth, answer=lambda _challenge, token: BearerAuth(token), strength=5)
+    auth_schemes.add(
+        "digest",
+        digest,
+        answer=lambda challenge, credentials: digest(credentials) if is_answerable(challenge.params) else None,
+        strength=10,
+    )

@@ -23,7 +23,19 @@ class Dialer(Protocol):
 class Lane:
     """What the pool knows of one route."""
 
-    __slots__ = ("dialing", "host", "idle", "is_multiplexed", "name", "port", "route", "shared", "total", "waiters")
+    __slots__ = (
+        "dialing",
+        "host",
+        "idle",
+        "is_multiplexed",
+        "name",
+        "port",
+        "route",
+        "settling",
+        "shared",
+        "total",
+        "waiters",
+    )
 
     def __init__(self, route: Route) -> None:
         self.route = route
@@ -35,6 +47,9 @@ class Lane:
         self.waiters: deque[Waiter] = deque()
         self.shared: list[Connection] = []  # multiplexed connections in use
         self.dialing = 0
+        self.settling: Connection | None = (
+            None  # a new multiplexed one that has not said yet how many requests it takes
+        )
         # Whether its connections serve many requests at once; None until the first handshake has decided. Until then, and where
         # it is so, one connection is opened at a time: a burst needs one handshake, not a hundred.
         self.is_multiplexed: bool | None = (

@@ -31,7 +31,8 @@ class WaitingLine:
 
     def _may_open(self, lane: Lane) -> bool:
         """Only the pool's own limit keeps the lane from opening a connection."""
-        return lane.total < self._max_per_lane and not (lane.dialing and lane.is_multiplexed is not False)
+        busy = lane.dialing or lane.settling is not None
+        return lane.total < self._max_per_lane and not (busy and lane.is_multiplexed is not False)
 
     def _forget_dead(self) -> None:
         self._line = deque(waiter for waiter in self._line if not waiter.wait.done())

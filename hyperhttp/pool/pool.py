@@ -222,7 +222,10 @@ class ConnectionPool(WaitingLine):
         if connection.multiplexed:
             connection.in_use += 1
             lane.shared.append(connection)
-            self._share(connection)
+            if connection.is_settled:
+                self._share(connection)
+            else:
+                lane.settling = connection
         if self._waiting:
             while self._grant(lane):
                 pass
@@ -302,6 +305,12 @@ class ConnectionPool(WaitingLine):
 
     def _release_shared(self, connection: Connection, lane: Lane) -> bool:
         """Books of a multiplexed connection; False where it is to be treated as one that nobody uses."""
+        if lane.settling is connection and (connection.is_settled or connection.channel.closed):
+            lane.settling = None
+            if self._waiting:
+                self._share(connection)
+                while self._grant(lane):
+                    pass
         if connection.place != IN_USE or (connection.channel.closed and connection not in lane.shared):
             return connection.place == GONE
         if self._waiting:

@@ -231,6 +231,7 @@ async def test_content_of_the_wrong_type_is_a_type_error(face: Any, origin: Orig
         with pytest.raises(TypeError):
             await client.post(origin.url + "/post", content=content)
         assert client.raw.get_pool_stats() == {}
+        await client.get(origin.url + "/get")  # the origin has seen all of the broken request by now
 
 
 @pytest.mark.parametrize(

@@ -274,6 +274,7 @@ async def test_a_file_that_shrinks_while_it_is_sent_is_an_error(face: Any, origi
         with pytest.raises(hyperhttp.HyperHTTPError):
             await client.send(request)
         assert client.raw.get_pool_stats() == {}
+        await client.get(origin.url + "/get")  # the origin has seen all of the broken request by now
 
 
 async def test_an_iterator_that_was_sent_is_not_sent_again_as_nothing(face: Any, origin: Origin) -> None:
@@ -292,3 +293,4 @@ async def test_pieces_that_are_no_bytes_are_a_type_error(face: Any, origin: Orig
         with pytest.raises(TypeError):
             await client.post(origin.url + "/post", content=face.pieces(b"first", piece))
         assert client.raw.get_pool_stats() == {}
+        await client.get(origin.url + "/get")  # the origin has seen all of the broken request by now

@@ -192,6 +192,7 @@ async def test_a_body_that_fails_surfaces_its_own_error_and_the_connection_is_cl
         with pytest.raises(KeyError, match="own iterator"):
             await client.post(origin.url + "/post", content=broken())
         assert client.raw.get_pool_stats() == {}
+        await client.get(origin.url + "/get")  # the origin has seen all of the broken request by now
 
 
 @pytest.mark.parametrize("length", [3, 30])
@@ -204,3 +205,4 @@ async def test_content_that_is_not_as_long_as_announced_is_an_error(face: Any, o
                 headers={"Content-Length": str(length)},
             )
         assert client.raw.get_pool_stats() == {}
+        await client.get(origin.url + "/get")  # the origin has seen all of the broken request by now

@@ -343,6 +343,38 @@ def test_an_asynchronous_client_survives_a_fork(origin: Origin) -> None:
     assert len(set(ids)) == 1
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("secure", [False, True])
+def test_a_forked_child_uses_the_clients_of_its_parent_in_a_loop_of_its_own(origin: Origin, secure: bool) -> None:
+    client = Client(ssl_context=origin.ssl_context())
+    url = (origin.https_url if secure else origin.url) + "/get"
+
+    async def use() -> int:
+        return (await client.get(url)).status_code
+
+    async def parent() -> bytes:
+        await use()
+        said = forked(lambda: asyncio.run(use()))
+        await use()
+        await client.close()
+        return said
+
+    assert asyncio.run(parent()) == b"200"
+    ids = [request.connection_id for request in origin.requests]
+    assert ids[0] == ids[2] != ids[1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_in_the_middle_of_a_download_leaves_it_to_the_parent(origin: Origin) -> None:
+    url = origin.url
+    with SyncClient(timeout=5) as client, client.stream("GET", url + "/bytes/2000000?seed=1") as response:
+        pieces = response.iter_bytes(100_000)
+        size = len(next(pieces))
+        assert forked(lambda: client.get(url + "/get").status_code) == b"200"
+        size += sum(map(len, pieces))
+    assert size == 2_000_000
+
+
 def test_importing_loads_neither_asyncio_nor_ssl_nor_a_plugin() -> None:
     done = run_python(
         """

@@ -179,7 +179,7 @@ async def test_the_wait_for_a_response_begins_when_the_content_is_sent(
 ) -> None:
     server = scripted([OK])
     async with face.client(timeout=Timeout(read=0.2)) as client:
-        response = await client.post(server.url, content=face.pieces(*[b"p"] * 8, pause=0.05))
+        response = await client.post(server.url, content=face.pieces(*[b"p"] * 6, pause=0.05))
         assert response.status_code == 200
 
 

@@ -211,11 +211,16 @@ async def test_a_connection_idle_for_long_is_asked_with_the_next_request(h2: Any
     await task
 
 
-async def test_without_exchanges_nobody_looks_at_it(h2: Any) -> None:
-    task = await h2.ask()
-    h2.head(1, end=True)
-    await task
-    assert h2.network.watch.busy <= {h2.connection}
+async def test_an_idle_connection_is_asked_now_and_then(h2: Any) -> None:
+    """Middleboxes forget silent connections, and a peer that is gone should be known before the next request."""
+    now = h2.connection.read_at
+    assert h2.connection.check(now + 44) == now + 45
+    assert h2.heard() == []
+    h2.connection.check(now + 45)
+    assert [frame[0] for frame in h2.heard()] == [PING]
+    h2.connection.check(now + 60)
+    assert h2.channel.closed
+    assert h2.network.watch.busy == set()
 
 
 async def test_closing_says_goodbye(h2: Any) -> None:

@@ -1,0 +1,627 @@
+"""Threads on one socket: one of them reads for all, nobody sleeps through what is theirs, nothing stays behind."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hyperhttp.client.drive import drive
+from hyperhttp.exceptions import ReadError, ReadTimeout
+from hyperhttp.network.base import NEVER
+from hyperhttp.network.blocking import BlockingNetwork
+from hyperhttp.network.sharing import SharedChannel, SharedWait
+from hyperhttp.testing.tls import shared_authority
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PATIENCE = 5.0  # seconds; nothing waits that long unless the test is about to fail
+
+
+class Patient:
+    """Somebody with a limit of their own, whose wait fails when it has passed."""
+
+    def __init__(self, limit: float | None = PATIENCE) -> None:
+        self.at = NEVER if limit is None else time.monotonic() + limit
+        self.wait: Any = None
+
+    def remaining(self) -> float | None:
+        return None if self.at == NEVER else max(self.at - time.monotonic(), 0.0)
+
+    def check(self, now: float) -> float:
+        if now < self.at:
+            return self.at
+        if self.wait is not None and not self.wait.done():
+            self.wait.set_exception(ReadTimeout("overdue"))
+        return NEVER
+
+    def abort(self, error: Exception | None = None) -> None:
+        raise NotImplementedError
+
+
+class Hub:
+    """A receiver that gives each letter to who waits for it; threads that hear are written down."""
+
+    def __init__(self, channel: SharedChannel) -> None:
+        self.channel = channel
+        self.early: dict[str, int] = {}
+        self.waits: dict[str, SharedWait] = {}
+        self.readers: list[int] = []
+        self.events: list[Any] = []
+        self.received = 0
+        channel.attach(self)  # type: ignore[arg-type]
+
+    def receive_data(self, data: bytes) -> None:
+        self.readers.append(threading.get_ident())
+        self.received += len(data)
+        for letter in data.decode("ascii"):
+            wait = self.waits.pop(letter, None)
+            if wait is None:
+                self.early[letter] = self.early.get(letter, 0) + 1
+            else:
+                wait.set_result(letter)
+
+    def receive_eof(self) -> None:
+        self._end("eof")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._end("lost")
+
+    def _end(self, event: str) -> None:
+        self.events.append(event)
+        waits, self.waits = self.waits, {}
+        for wait in waits.values():
+            wait.set_exception(ReadError(event))
+
+    def write_resumed(self) -> None:
+        self.events.append("resumed")
+
+    def hear(self, letter: str, limit: float | None = PATIENCE) -> str:
+        """Wait for a letter in the calling thread."""
+        patient = Patient(limit)
+        with self.channel.lock:
+            wait = patient.wait = self.channel.new_shared_wait(patient)  # type: ignore[arg-type]
+            if self.early.get(letter):
+                self.early[letter] -= 1
+                wait.set_result(letter)
+            else:
+                self.waits[letter] = wait
+
+        async def waiting() -> Any:
+            return await wait
+
+        result: str = drive(waiting())
+        return result
+
+
+class Worker(threading.Thread):
+    """A thread whose result, or error, is asked for with `get`."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        super().__init__(daemon=True)
+        self._work = work
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.value = self._work()
+        except BaseException as error:
+            self.error = error
+
+    def get(self) -> Any:
+        self.join(PATIENCE)
+        assert not self.is_alive(), "a thread was forgotten"
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+def until(condition: Callable[[], Any]) -> None:
+    """Wait for what another thread does."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come true"
+        time.sleep(0.001)
+
+
+def drain(peer: socket.socket, size: int) -> bytes:
+    """So many bytes from the other end."""
+    peer.settimeout(PATIENCE)
+    data = bytearray()
+    while len(data) < size and (piece := peer.recv(1 << 20)):
+        data += piece
+    return bytes(data)
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Hub, socket.socket]]:
+    """A shared channel with its receiver, and the other end."""
+    ours, peer = socket.socketpair()
+    network = BlockingNetwork()
+    channel = network.shared(ours, "peer")
+    with peer:
+        yield Hub(channel), peer
+        channel.close()
+    assert network.channels == set()
+
+
+@pytest.fixture
+def tls_pair() -> Iterator[tuple[Hub, ssl.SSLSocket]]:
+    """The same over TLS."""
+    ours, theirs = socket.socketpair()
+    network = BlockingNetwork()
+    accepting, context = shared_authority().server_context(), shared_authority().client_context()
+    server = Worker(lambda: accepting.wrap_socket(theirs, server_side=True))
+    channel = network.shared(network.secure(ours, context, "localhost", "localhost:1"), "peer")
+    with server.get() as peer:
+        yield Hub(channel), peer
+        channel.close()
+
+
+# -- waits -------------------------------------------------------------------------------------------------------
+
+
+def test_a_wait_has_the_value_it_was_given_before_anybody_waited(pair: Any) -> None:
+    hub, _ = pair
+    wait = hub.channel.new_shared_wait(Patient())
+    assert not wait.done()
+    wait.set_result("early")
+    assert wait.done()
+    assert wait.exception() is None
+
+    async def waiting() -> Any:
+        return await wait
+
+    assert drive(waiting()) == "early"
+
+
+def test_a_wait_raises_what_it_failed_with(pair: Any) -> None:
+    hub, _ = pair
+    wait, error = hub.channel.new_shared_wait(Patient()), ReadError("gone")
+    wait.set_exception(error)
+    assert (wait.done(), wait.exception()) == (True, error)
+
+    async def waiting() -> Any:
+        return await wait
+
+    with pytest.raises(ReadError, match="gone"):
+        drive(waiting())
+
+
+def test_a_wait_is_given_up_once(pair: Any) -> None:
+    hub, _ = pair
+    wait = hub.channel.new_shared_wait(Patient())
+    assert [wait.cancel(), wait.cancel(), wait.done()] == [True, False, True]
+
+
+def test_a_bell_rung_twice_rings_once(pair: Any) -> None:
+    hub, _ = pair
+    wait = hub.channel.new_shared_wait(Patient())
+    wait.ring()
+    wait.ring()
+    assert wait.sleep(0)
+    assert not wait.sleep(0)
+    assert not wait.done()
+
+
+def test_the_lock_may_be_taken_again_by_the_thread_that_has_it(pair: Any) -> None:
+    hub, _ = pair
+    with hub.channel.lock, hub.channel.lock:
+        assert hub.channel.is_alive(0.0)
+
+
+# -- reading -----------------------------------------------------------------------------------------------------
+
+
+def test_one_thread_reads_for_all(pair: Any) -> None:
+    hub, peer = pair
+    workers = {letter: Worker(lambda letter=letter: hub.hear(letter)) for letter in "abcdefgh"}
+    until(lambda: len(hub.waits) == 8)
+    peer.sendall(b"abcdefgh")
+    assert {letter: worker.get() for letter, worker in workers.items()} == {letter: letter for letter in "abcdefgh"}
+    assert len(set(hub.readers)) == 1
+
+
+@pytest.mark.parametrize("order", ["abcd", "dcba", "bdac"])
+def test_whoever_stops_reading_hands_over_to_another(pair: Any, order: str) -> None:
+    hub, peer = pair
+    workers = {}
+    for letter in "abcd":
+        workers[letter] = Worker(lambda letter=letter: hub.hear(letter))
+        until(lambda letter=letter: letter in hub.waits)
+    for letter in order:
+        peer.sendall(letter.encode())
+        assert workers[letter].get() == letter
+    assert not hub.channel._reading.locked()
+    assert not hub.channel._waiting
+
+
+def test_a_thread_that_comes_when_nobody_reads_reads_itself(pair: Any) -> None:
+    hub, peer = pair
+    for letter in "abc":
+        peer.sendall(letter.encode())
+        assert hub.hear(letter) == letter
+    assert set(hub.readers) == {threading.get_ident()}
+
+
+def test_all_that_has_come_is_taken_at_once(pair: Any) -> None:
+    hub, peer = pair
+    peer.sendall(b"x" * 100_000 + b"a")
+    assert hub.hear("a") == "a"
+    assert hub.received == 100_001
+
+
+def test_a_turn_to_read_that_comes_too_late_for_its_thread_goes_to_the_next(pair: Any) -> None:
+    """Between being chosen as the next reader and waking up, a thread may get what it waits for."""
+    hub, peer = pair
+    channel = hub.channel
+
+    class Lucky(SharedWait):
+        __slots__ = ()
+
+        def ring(self) -> None:
+            self.is_done = True  # as if somebody had given it its value at this moment
+            super().ring()
+
+    lucky = Lucky(channel, Patient())
+    assert channel._reading.acquire(blocking=False)  # this thread reads
+    first = Worker(lambda: channel.wait_for(lucky))
+    until(lambda: lucky in channel._waiting)
+    second = Worker(lambda: hub.hear("b", 0.3))
+    until(lambda: len(channel._waiting) == 2)
+    channel._waiting = Ordered(channel._waiting, lucky)
+    channel._pass_on(channel.new_shared_wait(Patient()))
+    first.get()
+    peer.sendall(b"b")
+    assert second.get() == "b"
+
+
+class Ordered(set[Any]):
+    """A set that begins with one of its members."""
+
+    def __init__(self, members: Any, first: Any) -> None:
+        super().__init__(members)
+        self._first = first
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(sorted(set.__iter__(self), key=lambda member: member is not self._first))
+
+
+def test_64_threads_get_what_is_theirs(pair: Any) -> None:
+    hub, peer = pair
+    letters = [chr(number) for number in range(33, 97)]
+    workers = [Worker(lambda letter=letter: [hub.hear(letter) for _ in range(5)]) for letter in letters]
+    for _ in range(5):
+        for letter in letters:
+            peer.sendall(letter.encode())
+    assert [worker.get() for worker in workers] == [[letter] * 5 for letter in letters]
+    assert not hub.channel._reading.locked()
+    assert not hub.channel._waiting
+
+
+# -- limits ------------------------------------------------------------------------------------------------------
+
+
+def test_the_limit_of_who_reads_ends_its_wait_and_no_others(pair: Any) -> None:
+    hub, peer = pair
+    impatient = Worker(lambda: hub.hear("a", 0.05))
+    until(lambda: hub.channel._reading.locked())
+    patient = Worker(lambda: hub.hear("b"))
+    with pytest.raises(ReadTimeout):
+        impatient.get()
+    peer.sendall(b"b")
+    assert patient.get() == "b"
+
+
+def test_the_limit_of_who_sleeps_ends_its_wait_and_no_others(pair: Any) -> None:
+    hub, peer = pair
+    patient = Worker(lambda: hub.hear("a", None))
+    until(lambda: hub.channel._reading.locked())
+    started = time.monotonic()
+    with pytest.raises(ReadTimeout):
+        hub.hear("b", 0.05)
+    assert 0.04 < time.monotonic() - started < 1
+    peer.sendall(b"a")
+    assert patient.get() == "a"
+
+
+def test_bytes_for_others_do_not_prolong_a_wait(pair: Any) -> None:
+    hub, peer = pair
+    over = threading.Event()
+
+    def chatter() -> None:
+        with contextlib.suppress(OSError):
+            while not over.wait(0.005):
+                peer.sendall(b"z")
+
+    worker = Worker(chatter)
+    started = time.monotonic()
+    with pytest.raises(ReadTimeout):
+        hub.hear("a", 0.1)
+    assert time.monotonic() - started < 1
+    over.set()
+    worker.get()
+
+
+# -- the end -----------------------------------------------------------------------------------------------------
+
+
+def test_the_peers_end_is_told_and_wakes_all(pair: Any) -> None:
+    hub, peer = pair
+    workers = [Worker(lambda letter=letter: hub.hear(letter)) for letter in "abc"]
+    until(lambda: len(hub.waits) == 3)
+    peer.close()
+    for worker in workers:
+        with pytest.raises(ReadError, match="eof"):
+            worker.get()
+    assert hub.events[0] == "eof"
+
+
+def test_a_broken_socket_is_told_and_wakes_all(scripted: Any) -> None:
+    from hyperhttp.testing.scripted import Expect, Reset
+
+    server = scripted.by_connection([[Expect(b"go"), Reset()]])
+    network = BlockingNetwork()
+    sock = socket.create_connection(("127.0.0.1", server.port))
+    hub = Hub(network.shared(sock, "peer"))
+    workers = [Worker(lambda letter=letter: hub.hear(letter)) for letter in "abc"]
+    until(lambda: len(hub.waits) == 3)
+    with hub.channel.lock:
+        hub.channel.write(b"go")
+    for worker in workers:
+        with pytest.raises(ReadError):
+            worker.get()
+    assert hub.channel.closed
+    hub.channel.close()
+
+
+@pytest.mark.parametrize("limit", [PATIENCE, None])
+def test_closing_wakes_all_who_wait(pair: Any, limit: float | None) -> None:
+    hub, _ = pair
+    workers = [Worker(lambda letter=letter: hub.hear(letter, limit)) for letter in "abc"]
+    until(lambda: len(hub.waits) == 3 and len(hub.channel._waiting) == 2)
+    used = time.process_time()
+    started = time.monotonic()
+    try:
+        hub.channel.close()
+        for worker in workers:
+            worker.join(0.1)
+        assert not any(worker.is_alive() for worker in workers), "they wait for what will never come"
+        for worker in workers:
+            with pytest.raises(ReadError):
+                worker.get()
+        assert time.monotonic() - started < 1
+        assert time.process_time() - used < 0.2, "nobody turns round in circles"
+    finally:
+        with hub.channel.lock:
+            hub._end("the test is over")
+
+
+def test_closing_wakes_who_waits_for_room(pair: Any) -> None:
+    hub, _ = pair
+    with hub.channel.lock:
+        hub.channel.write(b"x" * 3_000_000)
+    worker = Worker(lambda: hub.hear("a"))
+    until(lambda: hub.channel._reading.locked())
+    time.sleep(0.02)
+    try:
+        hub.channel.close()
+        worker.join(0.3)
+        assert not worker.is_alive(), "it waits for room in what is closed"
+        with pytest.raises(ReadError):
+            worker.get()
+    finally:
+        with hub.channel.lock:
+            hub._end("the test is over")
+
+
+def test_a_wait_that_begins_after_the_end_fails_at_once(pair: Any) -> None:
+    hub, _ = pair
+    hub.channel.close()
+    hub.channel.close()
+    started = time.monotonic()
+    with pytest.raises(ReadError, match="peer was closed"):
+        hub.hear("a", None)
+    assert time.monotonic() - started < 1
+
+
+# -- writing -----------------------------------------------------------------------------------------------------
+
+
+def test_what_the_system_takes_goes_at_once(pair: Any) -> None:
+    hub, peer = pair
+    with hub.channel.lock:
+        for data in (b"bytes ", bytearray(b"bytearray "), memoryview(b"memoryview")):
+            hub.channel.write(data)
+    assert drain(peer, 26) == b"bytes bytearray memoryview"
+    assert not hub.channel.write_paused
+
+
+def test_what_is_left_over_goes_when_there_is_room_and_in_order(pair: Any) -> None:
+    hub, peer = pair
+    content = bytes(range(256)) * 12_000
+    with hub.channel.lock:
+        hub.channel.write(content)
+        hub.channel.write(b"the end")
+        assert hub.channel.write_paused
+    worker = Worker(lambda: hub.hear("a"))
+    assert drain(peer, len(content) + 7) == content + b"the end"
+    peer.sendall(b"a")
+    assert worker.get() == "a"
+    assert hub.events == ["resumed"]
+    assert not hub.channel.write_paused
+
+
+def test_answers_are_heard_while_there_is_no_room(pair: Any) -> None:
+    hub, peer = pair
+    with hub.channel.lock:
+        hub.channel.write(b"x" * 3_000_000)
+    worker = Worker(lambda: hub.hear("a"))
+    peer.sendall(b"a")
+    assert worker.get() == "a"
+
+
+def test_the_limit_of_who_waits_for_room_holds(pair: Any) -> None:
+    hub, _ = pair
+    with hub.channel.lock:
+        hub.channel.write(b"x" * 3_000_000)
+    started = time.monotonic()
+    with pytest.raises(ReadTimeout):
+        hub.hear("a", 0.05)
+    assert time.monotonic() - started < 1
+
+
+def test_an_answer_that_another_hears_wakes_who_reads(pair: Any) -> None:
+    """Whoever waits for room must not take what the reading thread sleeps for."""
+    hub, peer = pair
+    reader = Worker(lambda: hub.hear("a", 1.0))
+    until(lambda: hub.channel._reading.locked())
+    with hub.channel.lock:
+        hub.channel.write(b"x" * 3_000_000)
+    writer = Worker(lambda: hub.hear("b", 1.0))
+    time.sleep(0.02)
+    peer.sendall(b"a")
+    assert reader.get() == "a"
+    drain(peer, 3_000_000)
+    peer.sendall(b"b")
+    assert writer.get() == "b"
+
+
+def test_what_a_thread_left_over_goes_although_it_waits_for_nothing(pair: Any) -> None:
+    """A reset or an open window is written by threads that go away; somebody else waits for what it brings."""
+    hub, peer = pair
+    reader = Worker(lambda: hub.hear("a", 1.0))
+    until(lambda: hub.channel._reading.locked())
+    with hub.channel.lock:
+        hub.channel.write(b"x" * 3_000_000)
+    peer.settimeout(0.2)
+    received = 0
+    with contextlib.suppress(TimeoutError):
+        while received < 3_000_000:
+            received += len(peer.recv(1 << 20))
+    peer.sendall(b"a")
+    assert reader.get() == "a"
+    assert received == 3_000_000
+
+
+def test_threads_that_write_at_once_do_not_mix_their_bytes(pair: Any) -> None:
+    hub, peer = pair
+
+    def work(letter: str) -> str:
+        for _ in range(20):
+            with hub.channel.lock:
+                hub.channel.write(letter.encode() * 10_000)
+        return hub.hear(letter)
+
+    workers = {letter: Worker(lambda letter=letter: work(letter)) for letter in "abcd"}
+    data = drain(peer, 4 * 20 * 10_000)
+    peer.sendall(b"abcd")
+    assert [worker.get() for worker in workers.values()] == ["a", "b", "c", "d"]
+    blocks = [data[at : at + 10_000] for at in range(0, len(data), 10_000)]
+    assert all(len(set(block)) == 1 for block in blocks)
+    assert sorted(block[:1] for block in blocks) == [letter.encode() for letter in "abcd" for _ in range(20)]
+
+
+def test_a_write_that_fails_is_told_and_raises_nothing(pair: Any) -> None:
+    hub, peer = pair
+    peer.close()
+    with hub.channel.lock:
+        hub.channel.write(b"into the void")
+        hub.channel.write(b"again")
+    assert hub.events == ["lost"]
+    assert hub.channel.closed
+
+
+# -- TLS ---------------------------------------------------------------------------------------------------------
+
+
+def test_tls_leaves_nothing_inside_when_the_next_wait_begins(tls_pair: Any) -> None:
+    hub, peer = tls_pair
+    peer.sendall(b"a" + b"x" * 60_000 + b"b")
+    assert hub.hear("a", 1.0) == "a"
+    assert hub.hear("b", 1.0) == "b"
+
+
+def test_threads_share_tls(tls_pair: Any) -> None:
+    hub, peer = tls_pair
+
+    def work(letter: str) -> list[str]:
+        heard = []
+        for _ in range(20):
+            with hub.channel.lock:
+                hub.channel.write(letter.encode() * 1_000)
+            heard.append(hub.hear(letter))
+        return heard
+
+    def echo() -> None:
+        for _ in range(4 * 20):
+            got = b""
+            while len(got) < 1_000:
+                got += peer.recv(1_000 - len(got))
+            peer.sendall(got[:1])
+
+    server = Worker(echo)
+    workers = {letter: Worker(lambda letter=letter: work(letter)) for letter in "abcd"}
+    assert {letter: worker.get() for letter, worker in workers.items()} == {letter: [letter] * 20 for letter in "abcd"}
+    server.get()
+
+
+def test_left_over_bytes_go_through_tls_too(tls_pair: Any) -> None:
+    hub, peer = tls_pair
+    content = bytes(range(256)) * 12_000
+    with hub.channel.lock:
+        hub.channel.write(content)
+    worker = Worker(lambda: hub.hear("a"))
+    assert drain(peer, len(content)) == content
+    peer.sendall(b"a")
+    assert worker.get() == "a"
+
+
+# -- liveness ----------------------------------------------------------------------------------------------------
+
+
+def test_an_idle_channel_hears_what_has_come_and_is_alive(pair: Any) -> None:
+    hub, peer = pair
+    assert hub.channel.is_alive(60.0)
+    peer.sendall(b"settings")
+    assert hub.channel.is_alive(60.0)
+    assert hub.received == 8
+
+
+def test_an_idle_channel_that_the_peer_closed_says_so(pair: Any) -> None:
+    hub, peer = pair
+    peer.close()
+    hub.channel.is_alive(60.0)
+    assert hub.events == ["eof"], "the connection hears of it, and says whether it can be used"
+
+
+def test_a_closed_channel_is_not_alive(pair: Any) -> None:
+    hub, _ = pair
+    hub.channel.close()
+    assert not hub.channel.is_alive(0.0)
+
+
+def test_asking_whether_it_is_alive_does_not_wait_for_who_reads(pair: Any) -> None:
+    hub, _ = pair
+    locked, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with hub.channel.lock:
+            locked.set()
+            done.wait(PATIENCE)
+
+    worker = Worker(hold)
+    locked.wait(PATIENCE)
+    started = time.monotonic()
+    assert hub.channel.is_alive(0.0)
+    assert time.monotonic() - started < 0.5
+    done.set()
+    worker.get()
