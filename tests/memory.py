@@ -325,6 +325,7 @@ class StubConnection:
 
     Attributes:
         capacity: exchanges it serves at once, where it is multiplexed.
+        is_settled: the peer has said so.
         retired: it takes no further exchange (GOAWAY, or ``Connection: close``).
         closings: how often it was closed.
     """
@@ -342,6 +343,7 @@ class StubConnection:
         self.owner: object | None = None
         self.began = False
         self.capacity = 100
+        self.is_settled = True
         self.retired = False
         self.closings = 0
         self._release = release
@@ -351,7 +353,9 @@ class StubConnection:
         return not self.retired and not self.channel.closed
 
     def has_room(self) -> bool:
-        return self.reusable and (self.in_use < self.capacity if self.multiplexed else self.owner is None)
+        if not self.multiplexed:
+            return self.reusable and self.owner is None
+        return self.reusable and self.in_use < (self.capacity if self.is_settled else 1)
 
     def finish(self) -> None:
         """One exchange is over."""
@@ -364,6 +368,7 @@ class StubConnection:
 
     def change(self, *, capacity: int | None = None, retired: bool = False) -> None:
         """SETTINGS or GOAWAY from the peer."""
+        self.is_settled = True
         self.capacity = self.capacity if capacity is None else capacity
         self.retired = self.retired or retired
         self._release(self)
@@ -391,8 +396,11 @@ class Dial:
         self.total_at = total_at
         self.result: asyncio.Future[StubConnection] = asyncio.get_running_loop().create_future()
 
-    def succeed(self, *, multiplexed: bool = False, capacity: int = 100, now: float = 0.0) -> StubConnection:
+    def succeed(
+        self, *, multiplexed: bool = False, capacity: int = 100, settled: bool = True, now: float = 0.0
+    ) -> StubConnection:
         connection = StubConnection(self.lane, self.release, multiplexed=multiplexed, now=now)
+        connection.is_settled = settled
         connection.capacity = capacity
         self.result.set_result(connection)
         return connection

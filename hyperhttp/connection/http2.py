@@ -221,8 +221,13 @@ class HTTP2Connection:
                 wait.set_result(None)
 
     def remaining(self) -> float | None:
-        """Each exchange has limits of its own."""
-        return None
+        """Seconds until the peer is to be asked for a sign of life, or has failed to give it."""
+        return max(self._next_check() - _now(), 0.0)
+
+    def _next_check(self) -> float:
+        if self._pinged_at < NEVER:
+            return self._pinged_at + _PING_WITHIN
+        return self.read_at + (_PING_AFTER if self.exchanges else _PING_IDLE_AFTER)
 
     def write_limit(self) -> float | None:
         """Each exchange has limits of its own."""
@@ -252,19 +257,15 @@ class HTTP2Connection:
         if now >= self._renew_at:
             self._renew_at = now + _BUDGET_EVERY
             self.engine.renew_budget()
+        at = self._next_check()
+        if now < at:
+            return at
         if self._pinged_at < NEVER:
-            if now >= self._pinged_at + _PING_WITHIN:
-                self.abort(
-                    ReadError(f"{self.lane.name} has stopped answering", host=self.lane.host, port=self.lane.port)
-                )
-                return NEVER
-            return self._pinged_at + _PING_WITHIN
-        at = self.read_at + (_PING_AFTER if self.exchanges else _PING_IDLE_AFTER)
-        if now >= at:
-            self._ping(now)
-            self.flush()
-            return now + _PING_WITHIN
-        return at
+            self.abort(ReadError(f"{self.lane.name} has stopped answering", host=self.lane.host, port=self.lane.port))
+            return NEVER
+        self._ping(now)
+        self.flush()
+        return self._next_check()
 
     def _ping(self, now: float) -> None:
         self._pinged_at = now

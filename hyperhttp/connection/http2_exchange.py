@@ -42,11 +42,15 @@ class UnansweredError(Exception):
     Attributes:
         error: what to raise if it is not.
         surely_unprocessed: the peer said, or could not but have left, the request untouched.
+        was_sent: it left this side.
         needs_http1: the peer wants this request over HTTP/1.1 (RFC 9113 section 7).
     """
 
-    def __init__(self, error: HyperHTTPError, *, surely_unprocessed: bool, needs_http1: bool = False) -> None:
+    def __init__(
+        self, error: HyperHTTPError, *, surely_unprocessed: bool, was_sent: bool = True, needs_http1: bool = False
+    ) -> None:
         super().__init__(str(error))
+        self.was_sent = was_sent
         self.needs_http1 = needs_http1
         self.error = error
         self.surely_unprocessed = surely_unprocessed
@@ -114,7 +118,10 @@ class HTTP2Exchange:
             except LocalProtocolError as error:
                 if connection.engine.can_open:
                     raise
-                raise UnansweredError(error, surely_unprocessed=True) from error
+                lane = connection.lane
+                msg = f"{lane.name} takes no requests on the connections it accepts"
+                refused = ReadError(msg, host=lane.host, port=lane.port)
+                raise UnansweredError(refused, surely_unprocessed=True, was_sent=False) from error
             connection.watch.busy.add(self)
             connection.arm(min(self._since + self._read_timeout, self._total_at))
             connection.flush_soon()

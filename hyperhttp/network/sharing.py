@@ -139,10 +139,9 @@ class SharedChannel(BlockingChannel):
             poll = select.poll()
             poll.register(self._sock, select.POLLIN)
             while not wait.is_done and not self._outgoing:
-                remaining = wait.patient.remaining()
-                ready = poll.poll(None if remaining is None else remaining * 1000)
+                ready = poll.poll(self._patience(wait))
                 with self.guard:
-                    self._receive() if ready else wait.patient.check(time.monotonic() + 0.001)
+                    self._receive() if ready else self._check(wait)
         except (OSError, ValueError) as error:
             with self.guard:
                 self._broke(error)
@@ -150,6 +149,17 @@ class SharedChannel(BlockingChannel):
                 wait.set_exception(ReadError(f"the connection to {self.peer} was closed"))
         finally:
             self._pass_on(wait)
+
+    def _patience(self, wait: SharedWait) -> float | None:
+        """Milliseconds until something is due, for whoever waits or for the connection."""
+        limits = [wait.patient.remaining(), self._receiver.remaining() if self._receiver is not None else None]
+        return min((limit * 1000 for limit in limits if limit is not None), default=None)
+
+    def _check(self, wait: SharedWait) -> None:
+        now = time.monotonic() + 0.001
+        wait.patient.check(now)
+        if self._receiver is not None and not self.closed:
+            self._receiver.check(now)
 
     def _receive(self) -> None:
         """Take all that has come, so that nothing is left inside TLS when the next poll begins."""
@@ -214,11 +224,10 @@ class SharedChannel(BlockingChannel):
         poll = select.poll()
         poll.register(self._sock, events)
         while self._outgoing and not wait.is_done:
-            remaining = wait.patient.remaining()
-            ready = poll.poll(None if remaining is None else remaining * 1000)
+            ready = poll.poll(self._patience(wait))
             with self.guard:
                 if not ready:
-                    wait.patient.check(time.monotonic() + 0.001)
+                    self._check(wait)
                     return
                 if events & ready[0][1] & select.POLLIN:
                     self._receive()

@@ -38,6 +38,8 @@ __all__ = ["exchange", "load", "render_head"]
 #: In-memory content up to this size travels in the same write as the head.
 _JOIN = 65_536
 
+#: What a connection ends with that the server had closed already.
+_BROKEN = (ReadError, WriteError, RemoteProtocolError)
 #: Times a request is sent again that servers have said they did not process.
 _MAX_REFUSALS = 5
 
@@ -65,7 +67,7 @@ async def exchange(call: Call) -> Response:
     connection: Any = pool.take(lane, call.now)
     if connection is None:
         connection = await _acquire(call)
-    tries = 0
+    tries = 0.0
     while True:
         started = call.now
         if pool.listeners and connection.uses:
@@ -83,7 +85,8 @@ async def exchange(call: Call) -> Response:
                 head, content, at = await _send_content(connection, call, data)
             break
         except BaseException as error:  # noqa: BLE001 - cancelled, interrupted or failed: nothing is left behind
-            tries += 1
+            # What never left this side is hardly a try, but a server that takes nothing must not be asked for ever.
+            tries += 0.25 if isinstance(error, UnansweredError) and not error.was_sent else 1
             data = _resend(error, connection, call, data, tries)
         connection = await _acquire(call, fresh=not connection.multiplexed)
     try:
@@ -214,7 +217,7 @@ async def _send_content(connection: Any, call: Call, data: bytes) -> _Answer:
     return answer
 
 
-def _resend(error: BaseException, connection: Any, call: Call, data: bytes, tries: int) -> bytes:
+def _resend(error: BaseException, connection: Any, call: Call, data: bytes, tries: float) -> bytes:
     """The head to send on another connection; raises what the caller gets to see where that may not be."""
     if connection.owner is call:
         connection.abort()  # failed, cancelled or interrupted: whatever is still ours is closed
@@ -226,7 +229,7 @@ def _resend(error: BaseException, connection: Any, call: Call, data: bytes, trie
     return data
 
 
-def _may_resend(error: BaseException, connection: Any, request: Request, tries: int) -> bool:
+def _may_resend(error: BaseException, connection: Any, request: Request, tries: float) -> bool:
     """Nothing of a response had come, and sending again is safe."""
     content = request._content
     if content is not None and not content.can_send:
@@ -234,7 +237,7 @@ def _may_resend(error: BaseException, connection: Any, request: Request, tries: 
     if isinstance(error, UnansweredError):
         if error.surely_unprocessed:
             return tries <= _MAX_REFUSALS
-    elif connection.began or not isinstance(error, (ReadError, WriteError, RemoteProtocolError)):
+    elif connection.multiplexed or connection.began or not isinstance(error, _BROKEN):
         return False
     # On a connection that has served others before, the likeliest cause is that the server had closed it already.
     return tries == 1 and connection.uses > 1 and request.is_idempotent

@@ -223,6 +223,7 @@ async def test_a_guard_fails_its_wait_when_the_deadline_has_passed(watch: AioWat
     assert guard.check(1002.0) == NEVER
     with pytest.raises(TimeoutError, match="too long"):
         await future
+    await asyncio.sleep(0)
     assert watch.busy == set()
 
 

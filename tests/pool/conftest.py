@@ -25,7 +25,7 @@ class Clock:
         return self.time
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(pool_module, "_now", clock)

@@ -123,7 +123,7 @@ async def test_idle_connections_beyond_those_to_keep_go_soon(house: Any, clock: 
     assert here.stats() == (2, 0, 2), "for a moment: with more requests at a time they are wanted again"
     clock.time += 1.5
     here.network.run_timers(clock.time)
-    assert (first.closings, second.closings) == (0, 1)
+    assert (first.closings, second.closings) == (1, 0), "the one that was used longest ago"
 
 
 async def test_with_none_to_keep_each_is_closed_at_once(house: Any) -> None:
@@ -303,6 +303,44 @@ async def test_a_waiter_whose_connection_died_on_the_way_keeps_its_place_in_the_
     second.cancel()
 
 
+async def test_a_lane_that_was_emptied_while_looking_for_a_connection_is_made_anew(house: Any) -> None:
+    here = house()
+    connection = await here.open(here.a)
+    connection.finish()
+    connection.channel.alive = False
+    asking = asyncio.ensure_future(here.pool.acquire(here.pool.lane(here.a), None, None, NEVER))
+    await turns()
+    opened = here.dialer.dials[0].succeed()
+    assert await asking is opened
+    assert opened.lane is here.pool.lane(here.a)
+    assert (opened.lane.total, opened.lane.dialing, here.pool._total) == (1, 0, 1)
+
+
+async def test_a_waiter_that_gives_up_late_does_not_take_the_new_lane_away(house: Any) -> None:
+    here = house(max_connections=1)
+    held = await here.open(here.b)
+
+    async def persistent() -> Any:
+        try:
+            return await here.get(here.a)
+        except PoolTimeout:
+            return await here.get(here.a)
+
+    first, second = asyncio.ensure_future(persistent()), here.ask(here.a)
+    await turns()
+    for wait, _, _ in tuple(here.network.waits):
+        here.network.expire(wait)
+    await turns()
+    assert isinstance(second.exception(), PoolTimeout)
+    held.lose()
+    await turns()
+    opened = here.dialer.dials[0].succeed()
+    assert await first is opened
+    assert (opened.lane.total, opened.lane.dialing, here.pool._total) == (1, 0, 1)
+    opened.lose()
+    assert (here.pool._total, here.pool.lanes) == (0, {})
+
+
 async def test_many_dead_waiters_are_forgotten_before_it_is_their_turn(house: Any) -> None:
     here = house(max_connections=1)
     await here.open(here.a)
@@ -367,6 +405,36 @@ async def test_a_full_connection_lets_the_rest_wait_in_order_and_open_another(ho
     connection.change(capacity=3)
     assert await fourth is connection
     assert connection.in_use == 3
+
+
+async def test_the_rest_of_a_burst_waits_until_the_peer_has_said_how_many_it_takes(house: Any) -> None:
+    here = house()
+    asking = [here.ask(here.c) for _ in range(4)]
+    await turns()
+    connection = here.dialer.dials[0].succeed(multiplexed=True, settled=False)
+    await turns()
+    assert [each.done() for each in asking] == [True, False, False, False]
+    connection.change(capacity=2)
+    await turns()
+    assert [each.done() for each in asking] == [True, True, False, False]
+    assert len(here.dialer.dials) == 1, "now it is known that one is not enough"
+    for each in asking:
+        each.cancel()
+
+
+async def test_a_connection_that_goes_before_its_peer_has_spoken_holds_nobody_back(house: Any) -> None:
+    here = house(max_connections=2)
+    full = await here.open(here.c, multiplexed=True, capacity=1)
+    unsettled = await here.open(here.c, multiplexed=True, settled=False)
+    unsettled.finish()
+    assert (await here.open(here.b)).lane.route is here.b
+    assert unsettled.closings == 1, "it made room"
+    waiting = here.ask(here.c)
+    await turns()
+    full.lose()
+    await turns()
+    assert len(here.dialer.dials) == 1
+    assert here.dialer.dials[0].succeed(multiplexed=True) is await waiting
 
 
 async def test_a_lowered_limit_holds_new_exchanges_back_and_ends_none(house: Any) -> None:

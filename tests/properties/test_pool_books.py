@@ -103,7 +103,9 @@ class Walk:
         if dial := self._any(self._open_dials()):
             multiplexed = dial.lane.route.http2 is True and self.random.random() < 0.7
             capacity = self.random.choice([1, 2, 3])
-            self.connections.append(dial.succeed(multiplexed=multiplexed, capacity=capacity, now=self.time))
+            settled = self.random.random() < 0.5
+            made = dial.succeed(multiplexed=multiplexed, capacity=capacity, settled=settled, now=self.time)
+            self.connections.append(made)
 
     def refuse(self) -> None:
         if dial := self._any(self._open_dials()):
@@ -181,16 +183,17 @@ class Walk:
         assert lane.total == len(mine) + len(dialing)
         assert lane.dialing == len(dialing)
         assert lane.total <= self.pool._max_per_lane
-        self._check_line(lane)
+        self._check_line(lane, mine)
 
-    def _check_line(self, lane: Any) -> None:
+    def _check_line(self, lane: Any, mine: list[StubConnection]) -> None:
         alive = [waiter for waiter in lane.waiters if not waiter.wait.done()]
         if alive:
             assert not lane.idle, "somebody waits beside an idle connection"
             room = [each for each in lane.shared if each.has_room() and self.time < each.retire_at]
             assert not room, "somebody waits beside room on a shared connection"
             may_open = lane.total < self.pool._max_per_lane
-            may_open = may_open and not (lane.dialing and lane.is_multiplexed is not False)
+            unsettled = any(not each.is_settled for each in mine if each.multiplexed)
+            may_open = may_open and not ((lane.dialing or unsettled) and lane.is_multiplexed is not False)
             has_room = self.pool._total < self.pool._max or bool(self.pool._idle_lanes)
             assert not (may_open and has_room), "somebody waits although a connection could be opened"
         assert lane.total or alive, "an empty lane was kept"
