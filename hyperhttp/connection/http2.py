@@ -34,6 +34,8 @@ _PING_IDLE_AFTER: Final = 45.0
 _PING_WITHIN: Final = 15.0
 #: Seconds between renewals of what control frames may cost.
 _BUDGET_EVERY: Final = 10.0
+#: Bytes of content that are not left for the end of the turn.
+_LARGE_WRITE: Final = 65_536
 
 _now = time.monotonic
 
@@ -152,7 +154,10 @@ class HTTP2Connection:
     def send_data(self, stream: H2Stream, data: bytes | memoryview, *, end_stream: bool) -> int:
         """Send content, as much as the windows allow; gives the number of bytes taken."""
         taken = self.engine.send_data(stream, data, end_stream=end_stream)
-        self.flush_soon()
+        if taken < _LARGE_WRITE:
+            self.flush_soon()
+        else:
+            self.flush()  # now, so that a peer that takes no more is noticed before the next piece
         return taken
 
     def acknowledge(self, stream: H2Stream, size: int) -> None:

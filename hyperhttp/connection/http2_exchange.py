@@ -7,7 +7,7 @@ wakes, blocks or fails it.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hyperhttp.connection.stream import ContentStream
 from hyperhttp.exceptions import (
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from hyperhttp.protocol.http2 import H2Stream
 
 __all__ = ["HTTP2Exchange", "UnansweredError"]
+
+#: Bytes of content that are handed to the connection at once.
+_PIECE: Final = 262_144
 
 _now = time.monotonic
 
@@ -166,13 +169,19 @@ class HTTP2Exchange:
 
     async def _send_content(self, content: Content) -> None:
         if content.data is not None:
-            await self._send(content.data, end_stream=True)
+            await self._send_pieces(memoryview(content.data))
             return
         content.rewind()
         waiter = self._waiter
         if waiter is not None:
             # The answer may begin before the request has ended: both go on, each at its own pace (RFC 9113 section 8.1).
             self._sender = await self._connection.channel.send_beside(self._send_all(content), waiter)
+
+    async def _send_pieces(self, data: memoryview) -> None:
+        """Content in memory, no more of it at a time than a stuck peer may cost."""
+        last = max(len(data) - _PIECE, 0)
+        for start in range(0, len(data), _PIECE) if data else (0,):
+            await self._send(data[start : start + _PIECE], end_stream=start >= last)
 
     async def _send_all(self, content: Content) -> None:
         try:
@@ -204,7 +213,7 @@ class HTTP2Exchange:
             raise WriteError(msg, host=self._connection.lane.host, port=self._connection.lane.port, phase="write")
         await self._send(b"", end_stream=True)
 
-    async def _send(self, data: bytes, *, end_stream: bool = False) -> None:
+    async def _send(self, data: bytes | memoryview, *, end_stream: bool = False) -> None:
         stream = self.stream
         if stream is None:
             return
@@ -218,7 +227,7 @@ class HTTP2Exchange:
                 break
             rest = memoryview(rest)[taken:]
             await self._wait_to_send(window)
-        if connection.channel.write_paused and not self._stopped():
+        if connection.channel.write_paused and not self.over and self._error is None and self._head is None:
             wait = connection.new_wait(self)
             connection.writable.append(wait)
             self._window = wait  # so that a reset, an answer and the deadlines wake it too

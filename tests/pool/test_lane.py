@@ -1,4 +1,4 @@
-"""A lane as it begins, and what a wait was given before its owner was cancelled."""
+"""What a pool knows of one route, and what a wait was given."""
 
 from __future__ import annotations
 
@@ -15,81 +15,46 @@ from hyperhttp.pool.lane import NOTHING, Lane, Waiter, given_to
 TLS: Any = object()
 
 
-def test_a_lane_begins_empty_and_knows_where_it_leads() -> None:
-    route = Route("http", "a.example", 8080)
-    lane = Lane(route)
-    assert (lane.route, lane.name, lane.host, lane.port) == (route, route.name, "a.example", 8080)
-    assert (lane.total, lane.dialing, lane.idle, lane.shared, list(lane.waiters)) == (0, 0, [], [], [])
-
-
 @pytest.mark.parametrize(
-    ("options", "is_multiplexed"),
+    ("route", "is_multiplexed"),
     [
-        ({}, False),
-        ({"http2": False}, False),
-        ({"http2": True}, False),  # in clear only by prior knowledge
-        ({"http2": "prior-knowledge"}, None),
-        ({"tls": TLS, "http2": False}, False),
-        ({"tls": TLS, "http2": True}, None),
-        ({"tls": TLS, "http2": "prior-knowledge"}, None),
+        (Route("http", "a.example", 80), False),
+        (Route("http", "a.example", 80, http2=True), False),  # nothing to negotiate with in clear text
+        (Route("http", "a.example", 80, http2="prior-knowledge"), None),
+        (Route("https", "a.example", 443, tls=TLS, http2=False), False),
+        (Route("https", "a.example", 443, tls=TLS, http2=True), None),
     ],
 )
-def test_only_where_http2_may_be_spoken_the_first_handshake_has_to_decide(
-    options: dict[str, Any], is_multiplexed: bool | None
-) -> None:
-    assert Lane(Route("https", "a.example", 443, **{"http2": False, **options})).is_multiplexed is is_multiplexed
+def test_whether_many_share_its_connections_is_known_or_has_to_be_seen(route: Route, is_multiplexed: Any) -> None:
+    assert Lane(route).is_multiplexed is is_multiplexed
 
 
-def test_two_lanes_share_nothing() -> None:
-    first, second = Lane(Route("http", "a.example", 80)), Lane(Route("http", "a.example", 80))
-    first.idle.append(TLS)
-    first.shared.append(TLS)
-    first.waiters.append(TLS)
-    assert (second.idle, second.shared, len(second.waiters)) == ([], [], 0)
+def test_a_lane_begins_empty_and_is_called_by_its_host() -> None:
+    lane = Lane(Route("http", "2001:db8::1", 8080))
+    assert (lane.name, lane.host, lane.port) == ("[2001:db8::1]:8080", "2001:db8::1", 8080)
+    assert (lane.idle, lane.total, lane.dialing, lane.shared, list(lane.waiters)) == ([], 0, 0, [], [])
 
 
-def test_a_waiter_stands_in_no_line_at_first() -> None:
-    lane, wait = Lane(Route("http", "a.example", 80)), TLS
+async def test_what_a_future_was_given() -> None:
+    loop = asyncio.get_running_loop()
+    pending, given, cancelled, failed = [loop.create_future() for _ in range(4)]
+    given.set_result("connection")
+    cancelled.cancel()
+    failed.set_exception(ValueError())
+    assert [given_to(wait) for wait in (pending, given, cancelled, failed)] == [NOTHING, "connection", NOTHING, NOTHING]
+
+
+def test_what_a_thread_was_given() -> None:
+    pending, given, right, cancelled, failed = [ThreadWait(NEVER, ValueError) for _ in range(5)]
+    given.set_result("connection")
+    right.set_result(None)
+    cancelled.cancel()
+    failed.set_exception(ValueError())
+    found = [given_to(wait) for wait in (pending, given, right, cancelled, failed)]
+    assert found == [NOTHING, "connection", None, NOTHING, NOTHING]
+
+
+def test_a_waiter_knows_its_place() -> None:
+    lane, wait = Lane(Route("http", "a.example", 80)), ThreadWait(NEVER, ValueError)
     waiter = Waiter(7, lane, wait, 1000.0, 5.0, NEVER)
-    assert (waiter.number, waiter.lane, waiter.wait) == (7, lane, wait)
-    assert (waiter.started, waiter.timeout, waiter.total_at, waiter.in_line) == (1000.0, 5.0, NEVER, False)
-
-
-def expired() -> Exception:
-    return TimeoutError()
-
-
-@pytest.fixture(params=["future", "thread"])
-async def wait(request: pytest.FixtureRequest) -> Any:
-    """A wait of either face."""
-    if request.param == "future":
-        return asyncio.get_running_loop().create_future()
-    return ThreadWait(NEVER, expired)
-
-
-async def test_a_wait_that_was_given_nothing(wait: Any) -> None:
-    assert given_to(wait) is NOTHING
-
-
-@pytest.mark.parametrize("value", [None, "a connection"])
-async def test_a_wait_that_was_given_something(wait: Any, value: Any) -> None:
-    wait.set_result(value)
-    assert given_to(wait) is value
-
-
-async def test_a_wait_that_was_cancelled_first(wait: Any) -> None:
-    wait.cancel()
-    assert given_to(wait) is NOTHING
-    wait.cancel()
-    assert given_to(wait) is NOTHING, "to be cancelled twice is not to be given the right to open a connection"
-
-
-async def test_a_wait_that_was_given_something_before_it_was_cancelled(wait: Any) -> None:
-    wait.set_result("a connection")
-    wait.cancel()
-    assert given_to(wait) == "a connection"
-
-
-async def test_a_wait_that_failed(wait: Any) -> None:
-    wait.set_exception(TimeoutError())
-    assert given_to(wait) is NOTHING
+    assert (waiter.number, waiter.lane, waiter.wait, waiter.in_line) == (7, lane, wait, False)

@@ -1,4 +1,4 @@
-"""Who is next: by age, among those whose lane has room."""
+"""Who waits, and who is next: nobody is overtaken, nobody is forgotten, and nobody waits for what is free."""
 
 from __future__ import annotations
 
@@ -8,192 +8,210 @@ from typing import Any
 import pytest
 
 from hyperhttp.connection.route import Route
+from hyperhttp.exceptions import ConnectError, PoolTimeout, TotalTimeout
 from hyperhttp.network.base import NEVER
-from hyperhttp.pool.lane import Lane, Waiter
-from hyperhttp.pool.line import WaitingLine
+from tests.memory import turns
+
+# -- limits and the line -------------------------------------------------------------------------------------
 
 
-class Line:
-    """A waiting line whose waiters a test brings in and sends away."""
-
-    def __init__(self, max_per_lane: int | None = None) -> None:
-        self.line = WaitingLine(max_per_lane)
-
-    def lane(self, name: str) -> Lane:
-        route = Route("http", f"{name}.example", 80)
-        return self.line.lanes.setdefault(route, Lane(route))
-
-    def join(self, lane: Lane, *, in_line: bool | None = None) -> Waiter:
-        """Somebody comes: into the queue of its lane, and into the pool's where the lane has room."""
-        line = self.line
-        line._numbers += 1
-        wait = asyncio.get_running_loop().create_future()
-        waiter = Waiter(line._numbers, lane, wait, 0.0, None, NEVER)
-        lane.waiters.append(waiter)
-        line._waiting += 1
-        if in_line if in_line is not None else line._may_open(lane):
-            waiter.in_line = True
-            line._line.append(waiter)
-        return waiter
-
-    def leave(self, waiter: Waiter) -> None:
-        """Somebody gives up."""
-        waiter.wait.cancel()
-        self.line._dead += 1
-
-    def numbers(self) -> list[int]:
-        """Who stands in the pool's line, dead ones included."""
-        return [waiter.number for waiter in self.line._line]
-
-    def books(self) -> tuple[int, int]:
-        return self.line._waiting, self.line._dead
+async def test_who_comes_when_all_are_busy_waits_and_is_served_in_order(house: Any) -> None:
+    here = house(max_connections=1)
+    connection = await here.open(here.a)
+    asking = [here.ask(here.a) for _ in range(3)]
+    for each in asking:
+        await turns()
+        assert not each.done()
+        connection.finish()
+        assert await each is connection
+    assert here.dialer.count == 1
 
 
-@pytest.fixture
-async def here() -> Line:
-    return Line()
+async def test_the_limit_of_one_host_does_not_hold_another(house: Any) -> None:
+    here = house(max_connections_per_host=1)
+    await here.open(here.a)
+    waiting = here.ask(here.a)
+    await turns()
+    assert await here.open(here.b)
+    assert not waiting.done()
+    waiting.cancel()
 
 
-@pytest.mark.parametrize(
-    ("limit", "total", "may"), [(None, 1000, True), (2, 0, True), (2, 1, True), (2, 2, False), (2, 3, False)]
-)
-async def test_a_lane_may_open_as_many_connections_as_its_limit_says(limit: int | None, total: int, may: bool) -> None:
-    here = Line(limit)
-    lane = here.lane("a")
-    lane.total = total
-    assert here.line._may_open(lane) is may
+async def test_an_idle_connection_of_another_host_makes_room(house: Any) -> None:
+    here = house(max_connections=1)
+    old = await here.open(here.a)
+    old.finish()
+    await here.open(here.b)
+    assert old.closings == 1
+    assert here.stats() == (0, 1, 1)
 
 
-@pytest.mark.parametrize(("multiplexed", "may"), [(None, False), (True, False), (False, True)])
-async def test_while_a_handshake_may_give_room_to_many_nobody_else_begins_one(
-    here: Line, multiplexed: bool | None, may: bool
+async def test_a_connection_that_becomes_free_makes_room_for_an_older_waiter_of_another_host(
+    house: Any,
 ) -> None:
-    lane = here.lane("a")
-    lane.is_multiplexed = multiplexed
-    assert here.line._may_open(lane)
-    lane.dialing = 1
-    assert here.line._may_open(lane) is may
+    here = house(max_connections=1)
+    connection = await here.open(here.a)
+    older, younger = here.ask(here.b), here.ask(here.a)
+    await turns()
+    connection.finish()
+    await turns()
+    assert connection.closings == 1
+    assert here.dialer.dials[0].succeed() is await older
+    assert not younger.done()
+    younger.cancel()
 
 
-async def test_the_oldest_that_still_waits_is_the_first_of_its_lane(here: Line) -> None:
-    lane = here.lane("a")
-    assert here.line._first(lane.waiters) is None
-    one, two, three = (here.join(lane) for _ in range(3))
-    assert here.line._first(lane.waiters) is one
-    assert here.line._first(lane.waiters) is one, "looking takes nobody away"
-    here.leave(one)
-    here.leave(two)
-    assert here.line._first(lane.waiters) is three
-    assert list(lane.waiters) == [three]
-    assert here.books() == (1, 0)
+async def test_nothing_is_kept_of_a_host_that_was_evicted(house: Any) -> None:
+    """A crawler visits a million hosts; lanes without connections must not stay (and show in the statistics)."""
+    here = house(max_connections=1)
+    for number in range(20):
+        (await here.open(Route("http", f"h{number}.example", 80))).finish()
+    assert len(here.pool.lanes) == 1
+    assert len(here.pool.stats()) == 1
 
 
-async def test_those_who_gave_up_behind_a_living_one_stay_until_they_come_to_the_head(here: Line) -> None:
-    lane = here.lane("a")
-    one, two, three = (here.join(lane) for _ in range(3))
-    here.leave(two)
-    assert here.line._first(lane.waiters) is one
-    assert list(lane.waiters) == [one, two, three]
-    assert here.books() == (3, 1)
-    here.line._pop(one)
-    assert list(lane.waiters) == [two, three] or list(lane.waiters) == [three]
-    assert here.line._first(lane.waiters) is three
-    assert here.books() == (1, 0)
+async def test_nothing_is_kept_of_a_host_whose_only_waiter_gave_up(house: Any) -> None:
+    here = house(max_connections=1)
+    await here.open(here.a)
+    waiting = here.ask(here.b)
+    await turns()
+    waiting.cancel()
+    await turns()
+    assert set(here.pool.lanes) == {here.a}
 
 
-async def test_the_oldest_of_all_lanes_is_next(here: Line) -> None:
-    a, b = here.lane("a"), here.lane("b")
-    first, second = here.join(b), here.join(a)
-    assert here.line._next_in_line() is first
-    here.line._pop(first)
-    assert here.line._next_in_line() is second
-    here.line._pop(second)
-    assert here.line._next_in_line() is None
-    assert (here.books(), here.numbers()) == ((0, 0), [])
+async def test_the_pool_timeout_says_what_to_change(house: Any, clock: Any) -> None:
+    here = house(max_connections=1)
+    await here.open(here.a)
+    asking = here.ask(here.a, timeout=2.0)
+    await turns()
+    (wait, deadline, _) = here.network.waits[-1]
+    assert deadline == 1002.0
+    clock.time += 2.0
+    here.network.expire(wait)
+    with pytest.raises(PoolTimeout, match=r"a\.example:80 within 2 s \(1 open, pool limit 1\)") as caught:
+        await asking
+    assert (caught.value.phase, caught.value.elapsed) == ("pool", 2.0)
 
 
-async def test_who_gave_up_is_passed_over_in_the_pools_line(here: Line) -> None:
-    a, b = here.lane("a"), here.lane("b")
-    first, second = here.join(a), here.join(b)
-    here.leave(first)
-    assert here.line._next_in_line() is second
-    assert here.numbers() == [2]
+async def test_total_that_ends_in_the_line_is_called_by_its_name(house: Any, clock: Any) -> None:
+    here = house(max_connections=1)
+    await here.open(here.a)
+    asking = here.ask(here.a, timeout=2.0, total_at=1001.0)
+    await turns()
+    clock.time += 1.0
+    here.network.expire(here.network.waits[-1][0])
+    with pytest.raises(TotalTimeout, match="waiting for a free connection"):
+        await asking
 
 
-async def test_a_waiter_whose_lane_has_become_full_leaves_the_pools_line_but_not_its_lanes() -> None:
-    here = Line(1)
-    a, b = here.lane("a"), here.lane("b")
-    first, second = here.join(a), here.join(b)
-    a.total = 1
-    assert here.line._next_in_line() is second
-    assert (first.in_line, here.numbers(), list(a.waiters)) == (False, [2], [first])
+# -- what is given up -----------------------------------------------------------------------------------------
 
 
-async def test_when_its_lane_has_room_again_it_gets_its_old_place_back() -> None:
-    here = Line(1)
-    a, b = here.lane("a"), here.lane("b")
-    a.total = 1
-    old = here.join(a)
-    young = here.join(b)
-    assert (old.in_line, here.numbers()) == (False, [2])
-    here.line._line_up(a)
-    assert here.numbers() == [2], "its lane is still full"
-    a.total = 0
-    here.line._line_up(a)
-    here.line._line_up(a)
-    assert (old.in_line, here.numbers()) == (True, [1, 2]), "once, and before the younger one"
-    assert here.line._next_in_line() is old
-    here.line._pop(old)
-    assert here.line._next_in_line() is young
+async def test_a_waiter_cancelled_after_it_was_served_passes_it_on(house: Any) -> None:
+    here = house(max_connections=1)
+    connection = await here.open(here.a)
+    first, second = here.ask(here.a), here.ask(here.a)
+    await turns()
+    connection.finish()
+    first.cancel()  # it has the connection already, and has not run since
+    assert await second is connection
 
 
-async def test_a_lane_nobody_waits_for_lines_up_nobody(here: Line) -> None:
-    lane = here.lane("a")
-    here.leave(here.join(lane, in_line=False))
-    here.line._line_up(lane)
-    assert (here.numbers(), here.books()) == ([], (0, 0))
+async def test_a_waiter_cancelled_after_it_may_open_passes_that_on(house: Any) -> None:
+    here = house(max_connections=1)
+    connection = await here.open(here.a)
+    first, second = here.ask(here.a), here.ask(here.a)
+    await turns()
+    connection.lose()
+    first.cancel()
+    await turns()
+    assert here.dialer.dials[0].succeed() is await second
 
 
-async def test_waiters_line_up_by_age_whatever_the_order_they_come_in() -> None:
-    here = Line(1)
-    lanes = [here.lane(name) for name in "abcde"]
-    for lane in lanes:
-        lane.total = 1
-        here.join(lane)
-    for number in (2, 0, 4, 1, 3):
-        lanes[number].total = 0
-        here.line._line_up(lanes[number])
-    assert here.numbers() == [1, 2, 3, 4, 5]
+async def test_a_cancelled_dial_frees_its_place(house: Any) -> None:
+    here = house(max_connections=1)
+    first, second = here.ask(here.a), here.ask(here.a)
+    await turns()
+    first.cancel()
+    await turns()
+    assert here.dialer.dials[0].succeed() is await second
+    assert here.stats() == (0, 1, 1)
 
 
-async def test_the_next_of_a_lane_lines_up_when_the_first_is_served() -> None:
-    here = Line(2)
-    a, b = here.lane("a"), here.lane("b")
-    a.total = 2
-    one, two = here.join(a), here.join(a)
-    three = here.join(b)
-    a.total = 0
-    here.line._line_up(a)
-    assert here.numbers() == [1, 3]
-    here.line._pop(one)
-    assert (two.in_line, here.numbers()) == (True, [2, 3]), "older than who has stood there all the time"
-    here.line._pop(three)
-    assert (here.numbers(), list(b.waiters), here.books()) == ([2], [], (1, 0))
+async def test_a_failed_dial_lets_the_next_one_try(house: Any) -> None:
+    here = house(max_connections=1)
+    first, second = here.ask(here.a), here.ask(here.a)
+    await turns()
+    here.dialer.dials[0].fail(ConnectError("refused"))
+    await turns()
+    with pytest.raises(ConnectError):
+        await first
+    assert here.dialer.dials[0].succeed() is await second
 
 
-async def test_forgetting_the_dead_leaves_the_living_in_order(here: Line) -> None:
-    a, b = here.lane("a"), here.lane("b")
-    waiters = [here.join((a, b)[number % 2]) for number in range(10)]
-    for waiter in waiters[:7]:
-        here.leave(waiter)
-    assert here.books() == (10, 7)
-    here.line._forget_dead()
-    assert here.books() == (3, 0)
-    assert here.numbers() == [8, 9, 10]
-    assert [waiter.number for waiter in a.waiters] == [9]
-    assert [waiter.number for waiter in b.waiters] == [8, 10]
-    served: list[Any] = []
-    while (waiter := here.line._next_in_line()) is not None:
-        here.line._pop(waiter)
-        served.append(waiter.number)
-    assert served == [8, 9, 10]
+async def test_a_waiter_whose_connection_died_on_the_way_keeps_its_place_in_the_line(house: Any) -> None:
+    here = house(max_connections=1)
+    connection = await here.open(here.a)
+    first, second = here.ask(here.a), here.ask(here.a)
+    await turns()
+    connection.finish()
+    connection.channel.alive = False
+    await turns(10)
+    assert len(here.dialer.dials) == 1
+    opened = here.dialer.dials[0].succeed()
+    await turns()
+    assert first.done(), "it asked first"
+    assert first.result() is opened
+    second.cancel()
+
+
+async def test_a_lane_that_was_emptied_while_looking_for_a_connection_is_made_anew(house: Any) -> None:
+    here = house()
+    connection = await here.open(here.a)
+    connection.finish()
+    connection.channel.alive = False
+    asking = asyncio.ensure_future(here.pool.acquire(here.pool.lane(here.a), None, None, NEVER))
+    await turns()
+    opened = here.dialer.dials[0].succeed()
+    assert await asking is opened
+    assert opened.lane is here.pool.lane(here.a)
+    assert (opened.lane.total, opened.lane.dialing, here.pool._total) == (1, 0, 1)
+
+
+async def test_a_waiter_that_gives_up_late_does_not_take_the_new_lane_away(house: Any) -> None:
+    here = house(max_connections=1)
+    held = await here.open(here.b)
+
+    async def persistent() -> Any:
+        try:
+            return await here.get(here.a)
+        except PoolTimeout:
+            return await here.get(here.a)
+
+    first, second = asyncio.ensure_future(persistent()), here.ask(here.a)
+    await turns()
+    for wait, _, _ in tuple(here.network.waits):
+        here.network.expire(wait)
+    await turns()
+    assert isinstance(second.exception(), PoolTimeout)
+    held.lose()
+    await turns()
+    opened = here.dialer.dials[0].succeed()
+    assert await first is opened
+    assert (opened.lane.total, opened.lane.dialing, here.pool._total) == (1, 0, 1)
+    opened.lose()
+    assert (here.pool._total, here.pool.lanes) == (0, {})
+
+
+async def test_many_dead_waiters_are_forgotten_before_it_is_their_turn(house: Any) -> None:
+    here = house(max_connections=1)
+    await here.open(here.a)
+    waiting = [here.ask(here.a) for _ in range(400)]
+    await turns()
+    for each in waiting[:-1]:
+        each.cancel()
+    await turns()
+    assert len(here.pool.lane(here.a).waiters) < 200
+    assert len(here.pool._line) < 200
+    waiting[-1].cancel()

@@ -428,6 +428,7 @@ async def test_idle_connections_are_kept_alive_by_pings(
     scripted: ScriptedServerFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hyperhttp.connection.http2._PING_AFTER", 0.05)
+    monkeypatch.setattr("hyperhttp.connection.http2._PING_IDLE_AFTER", 0.05)
     monkeypatch.setattr("hyperhttp.connection.http2._PING_WITHIN", 0.5)
     pinged = signal()
 
