@@ -120,6 +120,9 @@ class SharedChannel(BlockingChannel):
                 self._read_for(wait)
             else:
                 self._sleep(wait)
+        # It may have been this thread's turn to read just when its wait was over: then the turn is passed on.
+        if self._waiting and self._reading.acquire(blocking=False):
+            self._pass_on(wait)
 
     def _sleep(self, wait: SharedWait) -> None:
         self._waiting.add(wait)

@@ -44,7 +44,8 @@ def test_a_relative_url_extends_the_base(url: str, resolved: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["//evil.example/x", "///evil.example", "/http://evil.example/", "\\\\evil.example", "/\\evil.example"]
+    "url",
+    ["//evil.example/x", "///evil.example", "/http://evil.example/", "\\\\evil.example", "/\\evil.example"],
 )
 def test_a_relative_url_never_leaves_the_host_of_the_base(url: str) -> None:
     try:

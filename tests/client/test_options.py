@@ -24,7 +24,7 @@ def test_an_unknown_option_of_a_client_names_the_nearest(kind: type, given: str,
 
 
 def test_a_word_that_is_near_nothing_is_refused_without_a_guess() -> None:
-    with pytest.raises(TypeError, match="no option 'zzzzzz'$"):
+    with pytest.raises(TypeError, match=r"no option 'zzzzzz'$"):
         check_names({"zzzzzz": 1}, CLIENT_OPTIONS, "a client")
 
 
@@ -48,7 +48,10 @@ def test_the_options_of_the_contract_are_there() -> None:
         "ssl_context proxies trust_env event_hooks user_agent happy_eyeballs_delay dns_ttl resolver address_policy "
         "max_response_size transport plugins uds"
     )
-    request = "params headers cookies content data json files auth timeout follow_redirects http2 event_hooks proxy stream extensions"
+    request = (
+        "params headers cookies content data json files auth timeout follow_redirects http2 event_hooks proxy stream "
+        "extensions"
+    )
     assert set(client.split()) <= CLIENT_OPTIONS
     assert set(request.split()) <= REQUEST_OPTIONS
     assert SENDING_OPTIONS < REQUEST_OPTIONS

@@ -126,8 +126,8 @@ async def test_cookies_come_into_the_jar(new_call: Any, jar: Cookies) -> None:
     fields = [("Set-Cookie", "one=1"), ("SET-COOKIE", "two=2; Path=/deep"), ("Cookie", "three=3")]
     Transport(Response(200, headers=fields), call)
     await deliver(call)
-    assert jar.header_for(call.request.url) == b"one=1" or jar.header_for(call.request.url) == "one=1"
-    assert {cookie.name for cookie in jar.jar} == {"one", "two"} if hasattr(jar, "jar") else len(jar) == 2
+    assert jar.header_for("http://a.example/") == "one=1"
+    assert jar.header_for("http://a.example/deep") == "two=2; one=1"
 
 
 async def test_without_a_jar_cookies_are_left_in_the_response(new_call: Any) -> None:
