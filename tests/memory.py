@@ -53,7 +53,7 @@ class MemoryChannel:
         self.written: list[bytes] = []
         self.view: memoryview | None = None
         self.receiver: Any = None
-        self.tls: list[tuple[Any, str]] = []
+        self.tls: list[tuple[Any, ...]] = []
         self._kept: list[bytes] = []
 
     # -- what the test does ----------------------------------------------------------------------------------
@@ -119,6 +119,9 @@ class MemoryChannel:
     def listen(self) -> None:
         pass
 
+    def call_safely(self, callback: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_soon(callback)
+
     def receive_into(self, view: memoryview) -> bool:
         if self.can_fill:
             self.view = view
@@ -145,7 +148,16 @@ class MemoryChannel:
         self.closed = True
 
     async def start_tls(self, context: Any, server_name: str, *more: Any, **options: Any) -> None:
-        self.tls.append((context, server_name))
+        self.tls.append((context, server_name, *more, *options.values()))
+
+    async def send_beside(self, sending: Coroutine[Any, Any, None], until: Any) -> Any:
+        task = asyncio.ensure_future(sending)
+        try:
+            await asyncio.wait((task, until), return_when=asyncio.FIRST_COMPLETED)
+        except BaseException:
+            task.cancel()
+            raise
+        return None if task.done() else task
 
     async def send_while(self, sending: Coroutine[Any, Any, None], until: Any) -> None:
         task = asyncio.ensure_future(sending)

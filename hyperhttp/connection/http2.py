@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hyperhttp.connection.http2_exchange import HTTP2Exchange
+    from hyperhttp.connection.stream import ContentStream
     from hyperhttp.message.request import Request
     from hyperhttp.network.base import Channel, Network, Wait
+    from hyperhttp.protocol.events import ResponseHead
     from hyperhttp.protocol.http2 import H2Stream
 
 __all__ = ["HTTP2Connection"]
@@ -146,6 +148,10 @@ class HTTP2Connection:
         """Look at the deadlines at `at` at the latest."""
         if at < self.watch.when:
             self.watch.arm(at)
+
+    def result_of(self, exchange: HTTP2Exchange) -> tuple[ResponseHead, bytes | ContentStream, float]:
+        """What an exchange has come to."""
+        return exchange.result()
 
     def new_wait(self, exchange: HTTP2Exchange) -> Wait:
         """Something an exchange awaits."""

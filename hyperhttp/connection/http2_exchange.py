@@ -114,7 +114,7 @@ class HTTP2Exchange:
         connection = self._connection
         content = request._content
         # Before the request is out: on a blocking client another thread may read the answer at any moment.
-        self._waiter = connection.new_wait(self)
+        self._waiter = waiter = connection.new_wait(self)
         try:
             try:
                 self.stream = connection.open(self, request, end_stream=content is None)
@@ -133,14 +133,14 @@ class HTTP2Exchange:
                 await self._send_content(content)
                 self._since = _now()
                 connection.arm(min(self._since + self._read_timeout, self._total_at))
-            if self._waiter is not None:
-                await self._waiter
+            await waiter
         except BaseException:
             self.cancel()
             raise
-        return self._result()
+        return connection.result_of(self)
 
-    def _result(self) -> tuple[ResponseHead, bytes | ContentStream, float]:
+    def result(self) -> tuple[ResponseHead, bytes | ContentStream, float]:
+        """What `run` gives, once there is something to give; threads look at it under the connection's lock."""
         head = self._head
         if head is None:
             error = self._error or ReadError("the exchange ended without a response")
@@ -153,7 +153,7 @@ class HTTP2Exchange:
             return head, self._content, self._at
         if self.ended:
             return head, self._first or b"", self._at
-        self._content = ContentStream(self, head.content_length)
+        self._content = ContentStream(self, head.content_length, self._connection.channel.lock)
         if self._error is not None:
             self._content.fail(self._error)
         elif self._first is not None:
@@ -282,7 +282,9 @@ class HTTP2Exchange:
                 if end_stream:
                     self._end()
                 return
-            content = self._content = ContentStream(self, self._head.content_length if self._head is not None else None)
+            content = self._content = ContentStream(
+                self, self._head.content_length if self._head is not None else None, self._connection.channel.lock
+            )
             content.feed(self._first)
         wake = content.feed(data)
         if end_stream:
@@ -296,7 +298,7 @@ class HTTP2Exchange:
         """The end, with trailers."""
         self._end()
         if self._content is None and self._head is not None:
-            self._content = ContentStream(self, self._head.content_length)
+            self._content = ContentStream(self, self._head.content_length, self._connection.channel.lock)
             if self._first is not None:
                 self._content.feed(self._first)
         if self._content is not None:

@@ -30,6 +30,11 @@ class SharedHTTP2Connection(HTTP2Connection):
             exchange.stream = stream
             return stream
 
+    def result_of(self, exchange: HTTP2Exchange) -> Any:
+        """What an exchange has come to, with no other thread changing it meanwhile."""
+        with self.lock:
+            return super().result_of(exchange)
+
     def new_wait(self, exchange: HTTP2Exchange) -> Wait:
         """Something one thread waits for."""
         wait: Wait = self.channel.new_shared_wait(exchange)

@@ -8,12 +8,13 @@ reader stops the peer, not the other way round.
 from __future__ import annotations
 
 from io import BytesIO
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from hyperhttp.exceptions import DecodingError, ReadError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from hyperhttp.network.base import Channel, Wait
     from hyperhttp.protocol.events import Field
@@ -85,6 +86,7 @@ class ContentStream:
         "_chunks",
         "_collecting",
         "_limit",
+        "_lock",
         "_paused",
         "_size",
         "_source",
@@ -95,7 +97,11 @@ class ContentStream:
         "trailers",
     )
 
-    def __init__(self, source: ContentSource, length: int | None = None) -> None:
+    def __init__(
+        self, source: ContentSource, length: int | None = None, lock: AbstractContextManager[Any] | None = None
+    ) -> None:
+        # Whoever feeds holds the lock already; a reader in another thread takes it to take what was fed.
+        self._lock = lock
         self._source: ContentSource | None = source
         self._chunks: list[bytes] = []
         self._size = 0
@@ -166,9 +172,14 @@ class ContentStream:
             if self.ended:
                 return b""
             await self._wait()
-        chunks = self._chunks
+        if self._lock is None:
+            return self._take()
+        with self._lock:
+            return self._take()
+
+    def _take(self) -> bytes:
+        chunks, self._chunks = self._chunks, []
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        chunks.clear()
         self._taken(len(data))
         return data
 
@@ -185,11 +196,12 @@ class ContentStream:
         self._limit = limit
         if limit is not None and self.length is not None and self.length > limit:
             self._refuse(limit)
-        self._collecting = True
         try:
-            if self._source is not None:
-                paused, self._paused = self._paused, False
-                self._source.content_taken(self._size, resume=paused)
+            if self._lock is None:
+                self._start_collecting()
+            else:
+                with self._lock:
+                    self._start_collecting()
             length = self.length
             if (
                 length is not None
@@ -216,6 +228,12 @@ class ContentStream:
         chunks, self._chunks = self._chunks, []
         self._size = 0
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _start_collecting(self) -> None:
+        self._collecting = True
+        if self._source is not None:
+            paused, self._paused = self._paused, False
+            self._source.content_taken(self._size, resume=paused)
 
     async def _receive_into_buffer(self, length: int) -> bytes | None:
         """Content of known length, written by the socket to where it will stay; None where the source cannot do that."""

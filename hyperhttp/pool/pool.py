@@ -157,6 +157,7 @@ class ConnectionPool(WaitingLine):
         connection = self.take(lane, _now())
         if connection is not None:
             return connection
+        lane = self.lane(lane.route)  # looking for one may have emptied it
         return None if self._reserve(lane) else self._enqueue(lane, timeout, total_at)
 
     async def open(
@@ -305,7 +306,7 @@ class ConnectionPool(WaitingLine):
 
     def _release_shared(self, connection: Connection, lane: Lane) -> bool:
         """Books of a multiplexed connection; False where it is to be treated as one that nobody uses."""
-        if lane.settling is connection and (connection.is_settled or connection.channel.closed):
+        if lane.settling is connection and (connection.is_settled or not connection.reusable):
             lane.settling = None
             if self._waiting:
                 self._share(connection)
@@ -348,8 +349,8 @@ class ConnectionPool(WaitingLine):
 
     def _forget_empty(self, lane: Lane) -> None:
         """A lane without connections and waiters is made anew when it is needed."""
-        if not lane.total and self._first(lane.waiters) is None:
-            self.lanes.pop(lane.route, None)
+        if not lane.total and self._first(lane.waiters) is None and self.lanes.get(lane.route) is lane:
+            del self.lanes[lane.route]
 
     # -- the line ----------------------------------------------------------------------------------------------------
 

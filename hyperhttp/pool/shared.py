@@ -41,16 +41,21 @@ class SharedPool(ConnectionPool):
                 if not idle:
                     del self._idle_lanes[lane]
                 connection.place = IN_USE
-            # Outside of the lock: looking at the socket may mean reading from it.
-            try:
-                usable = connection.expires_at > now and connection.channel.is_alive(now - connection.read_at)
-            except BaseException:
-                self._retire(connection)
-                raise
-            if not usable:
-                self._retire(connection)
-            elif not connection.multiplexed or self._start_sharing(connection):
+                if connection.multiplexed:
+                    lane.settling = connection  # until it has been looked at, nobody opens another one
+            if self._is_usable(connection, now) and (not connection.multiplexed or self._start_sharing(connection)):
                 return connection
+
+    def _is_usable(self, connection: Connection, now: float) -> bool:
+        """Look at an idle connection, outside of the lock: that may mean reading from it. It is retired where it is dead."""
+        try:
+            usable = connection.expires_at > now and connection.channel.is_alive(now - connection.read_at)
+        except BaseException:
+            self._retire(connection)
+            raise
+        if not usable:
+            self._retire(connection)
+        return usable
 
     def lane(self, route: Any) -> Lane:
         """The lane of a route."""
@@ -80,7 +85,11 @@ class SharedPool(ConnectionPool):
 
     def _start_sharing(self, connection: Connection) -> bool:
         with self._lock:
-            return super()._start_sharing(connection)
+            connection.lane.settling = None
+            started = super()._start_sharing(connection)
+            if started and self._waiting:
+                self._share(connection)
+            return started
 
     def _dialed(self, lane: Lane, connection: Connection) -> None:
         with self._lock:
@@ -96,6 +105,8 @@ class SharedPool(ConnectionPool):
 
     def _retire(self, connection: Connection) -> None:
         with self._lock:
+            if connection.lane.settling is connection:
+                connection.lane.settling = None
             super()._retire(connection)
 
     def _freed(self, lane: Lane) -> None:

@@ -64,7 +64,7 @@ async def test_a_streamed_response_is_closed_with_its_block(scripted: Any) -> No
         async with client.stream("GET", server.url) as response:
             assert await anext(response.aiter_bytes()) == b"some"
         assert client.get_pool_stats() == {}
-        with pytest.raises(Exception, match="closed|iterated"):
+        with pytest.raises(Exception, match=r"closed|iterated"):
             await response.aread()
 
 
@@ -202,7 +202,7 @@ async def test_what_cannot_be_sent_is_refused_before_anything_is(scripted: Any) 
     async with Client() as client:
         with pytest.raises(InvalidURL):
             await client.get("/relative")
-        with pytest.raises(ValueError, match="field"):
+        with pytest.raises(ValueError, match="header"):
             await client.get(server.url, headers={"X": "a\r\nb"})
         with pytest.raises(TypeError):
             await client.post(server.url, content=b"x", json={})

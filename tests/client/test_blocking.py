@@ -105,8 +105,8 @@ def test_something_asynchronous_is_a_clear_error(origin: Any, kind: str) -> None
     async def hook(_: Any) -> None:
         await asyncio.sleep(0.001)
 
-    class Auth:
-        async def auth_flow(self, request: Any) -> Any:
+    class Auth(hyperhttp.Auth):
+        async def auth_flow(self, request: Any) -> Any:  # type: ignore[override]
             yield request
 
     options: Any = {
@@ -115,7 +115,7 @@ def test_something_asynchronous_is_a_clear_error(origin: Any, kind: str) -> None
         "auth": {"auth": Auth()},
     }
     with SyncClient() as client:
-        with pytest.raises((TypeError, RuntimeError), match="SyncClient|plain|async"):
+        with pytest.raises((TypeError, RuntimeError), match=r"SyncClient|plain"):
             client.post(f"{origin.url}/post", **options[kind])
         assert client.get(f"{origin.url}/get").status_code == 200
 
@@ -143,10 +143,10 @@ def test_a_client_that_is_dropped_unclosed_warns_and_closes(scripted: Any) -> No
 
     def leave() -> None:
         SyncClient().get(server.url)
+        gc.collect()
 
     with pytest.warns(ResourceWarning, match=r"unclosed <hyperhttp\.SyncClient"):
         leave()
-        gc.collect()
     assert server.wait_closed(2)
 
 
@@ -205,7 +205,7 @@ def test_what_cannot_be_sent_is_refused_before_anything_is(scripted: Any) -> Non
     with SyncClient() as client:
         with pytest.raises(InvalidURL):
             client.get("/relative")
-        with pytest.raises(ValueError, match="field"):
+        with pytest.raises(ValueError, match="header"):
             client.get(server.url, headers={"X": "a\r\nb"})
         with pytest.raises(TypeError):
             client.post(server.url, content=b"x", json={})

@@ -179,6 +179,21 @@ async def test_an_early_answer_ends_the_upload_and_frees_the_stream(h2: Any, con
     assert (h2.connection.engine.open_streams, h2.released.ended) == (0, 1)
 
 
+async def test_an_answer_may_begin_before_content_in_memory_is_sent(converse: Any) -> None:
+    """A server that answers while it reads, to a client that does not read while it sends, stops both."""
+    h2 = converse({INITIAL_WINDOW_SIZE: 5})
+    task = await h2.ask("POST", content=b"0123456789")
+    h2.head(1)
+    await turns(4)
+    assert task.done(), "the answer can be read while the rest is sent"
+    stream = (await task)[1]
+    h2.window(1, 100)
+    await turns(4)
+    assert content_of(h2.heard()) == b"0123456789"
+    h2.data(1, b"echo", end=True)
+    assert await stream.receive_all() == b"echo"
+
+
 async def test_a_source_that_fails_resets_the_stream(h2: Any) -> None:
     def source() -> Any:
         yield b"a"

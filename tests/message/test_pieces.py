@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hyperhttp.exceptions import DecodingError, HyperHTTPError, ReadError, StreamConsumed
-from hyperhttp.message.coding import DEFLATE, GZIP, CodingChain, coding_table
+from hyperhttp.message.coding import DEFLATE, GZIP, PIECE_SIZE, CodingChain, coding_table
 from hyperhttp.message.pieces import Bytes, Lines, Pieces, Text, drive_ready
 
 if TYPE_CHECKING:
@@ -189,9 +189,9 @@ async def test_pieces_that_decode_to_nothing_are_no_pieces(all_of: Any) -> None:
 
 
 async def test_content_that_grows_comes_in_bounded_pieces(all_of: Any) -> None:
-    pieces = await all_of(Bytes(Source(gzip.compress(bytes(3_000_000)), coding="gzip"), None))
-    assert sum(map(len, pieces)) == 3_000_000
-    assert max(map(len, pieces)) <= 1 << 18
+    pieces = await all_of(Bytes(Source(gzip.compress(bytes(1_000_000)), coding="gzip"), None))
+    assert sum(map(len, pieces)) == 1_000_000
+    assert max(map(len, pieces)) <= PIECE_SIZE
 
 
 @pytest.mark.parametrize("cut", [1, 10, 25])

@@ -227,7 +227,9 @@ async def test_bytes_written_before_closing_arrive(network: AioNetwork, scripted
     channel, _ = await connect(network, at(server.port))
     channel.write(b"x" * 3_000_000)
     channel.close()
-    await asyncio.to_thread(server.wait_closed)
+    async with asyncio.timeout(5):
+        while not server.connections or not server.connections[0].over.is_set():
+            await asyncio.sleep(0.005)
     assert len(server.connections[0].received) == 3_000_000
 
 

@@ -164,3 +164,26 @@ async def test_the_last_response_is_left_unread_for_the_caller(new_call: Any, st
     assert await authenticate(new_call(auth=BasicAuth("u", "p")), stage(last)) is last
     assert last._content is None
     assert source.calls == []
+
+
+async def test_a_scheme_that_only_has_the_shape_is_enough(new_call: Any, stage: Any) -> None:
+    class Shaped:
+        def auth_flow(self, request: Request) -> Any:
+            request.headers["Authorization"] = "shaped"
+            yield request
+
+    send = stage(Response(200))
+    await authenticate(new_call(auth=Shaped()), send)
+    assert send.fields("Authorization") == ["shaped"]
+
+
+async def test_a_flow_that_yields_nothing_or_cannot_be_driven_is_a_clear_error(new_call: Any, stage: Any) -> None:
+    async def asynchronous(request: Request) -> Any:
+        yield request
+
+    def nothing(request: Request) -> Any:
+        yield from ()
+
+    for flow in (asynchronous, nothing):
+        with pytest.raises((TypeError, RuntimeError), match=r"auth_flow|flow"):
+            await authenticate(new_call(auth=Flow(flow)), stage(Response(200)))

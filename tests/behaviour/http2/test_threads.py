@@ -116,6 +116,21 @@ async def test_a_cold_burst_of_threads_makes_one_handshake(scripted: ScriptedSer
     assert len(server.peers) == 1
 
 
+async def test_a_warm_burst_of_threads_uses_the_connection_that_is_there(scripted: ScriptedServerFactory) -> None:
+    server = Server(scripted, answers_by_path)
+    barrier = threading.Barrier(8)
+    with SyncClient(**server.options) as client:
+
+        def work(number: int) -> int:
+            for turn in range(20):
+                barrier.wait(10)  # nobody is busy in this moment: the connection is idle
+                assert client.get(f"{server.url}/{number}/{turn}/10").status_code == 200
+            return number
+
+        assert in_threads(8, work) == list(range(8))
+    assert len(server.peers) == 1
+
+
 async def test_threads_that_stream_slowly_and_threads_that_do_not_share_a_connection(h2_origin: Origin) -> None:
     url = h2_origin.https_url
     with SyncClient(ssl_context=h2_origin.ssl_context(), timeout=5) as client:
@@ -179,7 +194,7 @@ async def test_the_turn_to_read_is_passed_on_in_whatever_order_answers_come(scri
 
     server = Server(scripted, script)
     barrier = threading.Barrier(count)
-    with SyncClient(**server.options) as client:
+    with SyncClient(max_connections=1, **server.options) as client:
 
         def work(_: int) -> list[bytes]:
             contents = []
@@ -218,7 +233,7 @@ async def test_an_answer_that_comes_while_another_thread_is_busy_sending_is_not_
     server = Server(scripted, script, settings={INITIAL_WINDOW: 2**30})
     content = bytes(stuck)
     barrier = threading.Barrier(2)
-    with SyncClient(**server.options) as client:
+    with SyncClient(max_connections=1, **server.options) as client:
 
         def work(number: int) -> list[Any]:
             results: list[Any] = []
