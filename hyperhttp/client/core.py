@@ -12,7 +12,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from hyperhttp.auth.basic import BasicAuth
-from hyperhttp.client.mounts import Transports
+from hyperhttp.client.mounts import Transports, close_quietly
 from hyperhttp.client.options import REQUEST_OPTIONS, SENDING_OPTIONS, check_names
 from hyperhttp.client.settings import Settings, auth_of, hooks_of, http2_of, redirects_of
 from hyperhttp.config import Timeout
@@ -415,7 +415,7 @@ class ClientCore:
             self.closed = True
             self.transports.close()
             for listener in self._listeners.close:
-                listener()
+                close_quietly(listener)
         return pools
 
     def forget(self) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hyperhttp.network.base import new_lock
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from hyperhttp.message.url import URL
 
-__all__ = ["Transports"]
+__all__ = ["Transports", "close_quietly"]
 
 
 class Transports:
@@ -27,6 +29,7 @@ class Transports:
         self._mounts = tuple(mounts)
         self._own = transport
         self._made: dict[int, Any] = {}
+        self._lock = new_lock()
 
     def __bool__(self) -> bool:
         return self._own is not None or bool(self._mounts)
@@ -37,13 +40,24 @@ class Transports:
             return self._own
         for index, mount in enumerate(self._mounts):
             if mount.matches(url.scheme, url.host, url.effective_port):
-                if index not in self._made:
-                    self._made[index] = mount.factory()
-                return self._made[index]
+                with self._lock:
+                    if index not in self._made:
+                        self._made[index] = mount.factory()
+                    return self._made[index]
         return None
 
     def close(self) -> None:
         """Close what was made, and what the client was given."""
         made, self._made = self._made, {}
         for transport in (*made.values(), *([self._own] if self._own is not None else [])):
-            transport.close()
+            close_quietly(transport.close)
+
+
+def close_quietly(close: Callable[[], object]) -> None:
+    """Call what closes something of a plugin's; where it fails, that is logged, and everything else is closed all the same."""
+    try:
+        close()
+    except Exception:
+        from logging import getLogger
+
+        getLogger("hyperhttp").exception("closing failed")

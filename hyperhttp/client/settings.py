@@ -73,7 +73,8 @@ class Settings:
         self.resolver = get("resolver")
         self.policy = get("address_policy")
         self.max_size = _size("max_response_size", get("max_response_size", DEFAULT_MAX_RESPONSE_SIZE))
-        self.max_ratio: float | None = get("max_decompression_ratio", DEFAULT_MAX_RATIO)
+        ratio = get("max_decompression_ratio", DEFAULT_MAX_RATIO)
+        self.max_ratio = None if ratio is None else _number("max_decompression_ratio", ratio)
         self.transport: Any = get("transport")
         self.uds: str | None = get("uds")
         self.local_address: str | None = get("local_address")
@@ -199,8 +200,12 @@ def _count(value: Any) -> int:
 
 
 def _seconds(name: str, value: Any) -> float:
+    return _number(name, value, " of seconds")
+
+
+def _number(name: str, value: Any, unit: str = "") -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
-        msg = f"{name}= takes a number of seconds, not {value!r}"
+        msg = f"{name}= takes a number{unit} that is not negative, not {value!r}"
         raise ValueError(msg)
     return float(value)
 

@@ -168,11 +168,11 @@ class HTTP2Exchange:
     # -- sending -----------------------------------------------------------------------------------------------------
 
     async def _send_content(self, content: Content) -> None:
-        if content.data is not None:
-            await self._send_pieces(memoryview(content.data))
+        waiter = self._waiter
+        if content.data is not None and len(content.data) <= _PIECE // 4:
+            await self._send(content.data, end_stream=True)  # mostly one frame, in the same write as the head
             return
         content.rewind()
-        waiter = self._waiter
         if waiter is not None:
             # The answer may begin before the request has ended: both go on, each at its own pace (RFC 9113 section 8.1).
             self._sender = await self._connection.channel.send_beside(self._send_all(content), waiter)
@@ -185,7 +185,10 @@ class HTTP2Exchange:
 
     async def _send_all(self, content: Content) -> None:
         try:
-            await self._send_source(content)
+            if content.data is not None:
+                await self._send_pieces(memoryview(content.data))
+            else:
+                await self._send_source(content)
         except Exception as error:  # noqa: BLE001 - whoever waits for the response gets it
             self._failed_to_send(error)
 

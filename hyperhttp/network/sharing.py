@@ -92,7 +92,7 @@ class SharedWait:
 class SharedChannel(BlockingChannel):
     """A connected socket for many exchanges."""
 
-    __slots__ = ("_outgoing", "_reading", "_waiting", "guard")
+    __slots__ = ("_nudge", "_outgoing", "_reading", "_waiting", "guard")
 
     def __init__(self, network: BlockingHome, sock: socket.socket, peer: str) -> None:
         super().__init__(network, sock, peer)
@@ -101,6 +101,10 @@ class SharedChannel(BlockingChannel):
         self._reading = threading.Lock()
         self._waiting: set[SharedWait] = set()
         self._outgoing = bytearray()
+        # Tells the thread that reads for all that another one has left bytes over: it waits for nothing but bytes otherwise.
+        self._nudge = socket.socketpair()
+        for end in self._nudge:
+            end.setblocking(False)
 
     @property
     def lock(self) -> Any:
@@ -141,10 +145,13 @@ class SharedChannel(BlockingChannel):
         try:
             poll = select.poll()
             poll.register(self._sock, select.POLLIN)
+            poll.register(self._nudge[0], select.POLLIN)
             while not wait.is_done and not self._outgoing:
                 ready = poll.poll(self._patience(wait))
+                if self.closed:
+                    raise ValueError("closed")
                 with self.guard:
-                    self._receive() if ready else self._check(wait)
+                    self._heard(ready, wait)
         except (OSError, ValueError) as error:
             with self.guard:
                 self._broke(error)
@@ -152,6 +159,17 @@ class SharedChannel(BlockingChannel):
                 wait.set_exception(ReadError(f"the connection to {self.peer} was closed"))
         finally:
             self._pass_on(wait)
+
+    def _heard(self, ready: list[tuple[int, int]], wait: SharedWait) -> None:
+        if not ready:
+            self._check(wait)
+        nudged = self._nudge[0].fileno()
+        for fd, _ in ready:
+            if fd == nudged:
+                with contextlib.suppress(BlockingIOError):
+                    self._nudge[0].recv(64)
+            else:
+                self._receive()
 
     def _patience(self, wait: SharedWait) -> float | None:
         """Milliseconds until something is due, for whoever waits or for the connection."""
@@ -194,7 +212,27 @@ class SharedChannel(BlockingChannel):
             sent = self._send(data)
             if sent < len(data):
                 self._outgoing += memoryview(data)[sent:]
+                self._wake_reader()
         self.write_paused = len(self._outgoing) > _HIGH_WATER
+
+    def _wake_reader(self) -> None:
+        with contextlib.suppress(OSError):
+            self._nudge[1].send(b"!")
+
+    def close(self) -> None:
+        """Close the socket; whoever waits on it hears of it."""
+        super().close()
+        self._wake_reader()
+        for end in self._nudge:
+            end.close()
+
+    abort = close
+
+    def detach(self) -> None:
+        """Close this process's descriptors without a word to the peer."""
+        super().detach()
+        for end in self._nudge:
+            end.close()
 
     def _send(self, data: bytes | bytearray | memoryview) -> int:
         view = memoryview(data)

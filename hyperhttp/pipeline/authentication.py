@@ -25,16 +25,19 @@ async def authenticate(call: Call, send: Callable[[Call], Awaitable[Response]]) 
     if auth is None or call.request.url.origin != call.origin:
         call.auth = None  # what was left behind does not come back when a later hop does (CVE-2024-45336)
         return await send(call)
-    if auth.requires_request_body:
+    if getattr(auth, "requires_request_body", False):
         await _load_content(call)
     flow = auth.auth_flow(call.request)
+    if not hasattr(flow, "send"):
+        msg = f"{type(auth).__name__}.auth_flow must be a plain generator function, neither async nor without a yield"
+        raise TypeError(msg)
     try:
-        call.request = next(flow)
+        call.request = next(flow, call.request)
         while True:
             call.route = call.find_route(call.request.url)  # a flow may ask another origin, for a token
             call.head = None
             response = await send(call)
-            following = await _next_request(flow, response, read=auth.requires_response_body)
+            following = await _next_request(flow, response, read=getattr(auth, "requires_response_body", False))
             if following is None:
                 return response
             call.request = following

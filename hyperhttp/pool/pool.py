@@ -335,6 +335,8 @@ class ConnectionPool(WaitingLine):
 
     def _close(self, connection: Connection) -> None:
         connection.place = GONE
+        if connection.lane.settling is connection:
+            connection.lane.settling = None
         connection.close()
         if self.listeners:
             tell(self.listeners, CLOSED, connection)

@@ -105,8 +105,6 @@ class SharedPool(ConnectionPool):
 
     def _retire(self, connection: Connection) -> None:
         with self._lock:
-            if connection.lane.settling is connection:
-                connection.lane.settling = None
             super()._retire(connection)
 
     def _freed(self, lane: Lane) -> None:

@@ -194,6 +194,17 @@ async def test_an_answer_may_begin_before_content_in_memory_is_sent(converse: An
     assert await stream.receive_all() == b"echo"
 
 
+@pytest.mark.parametrize("complete", [True, False])
+async def test_an_answer_ends_the_wait_for_a_stuck_transport(h2: Any, complete: bool) -> None:
+    h2.channel.write_paused = True
+    task = await h2.ask("POST", content=b"x")
+    h2.head(1, 413, end=complete)
+    await turns()
+    assert task.done(), "no deadline looks after an exchange that is over"
+    assert (await task)[0].status_code == 413
+    assert h2.connection.writable == []
+
+
 async def test_a_source_that_fails_resets_the_stream(h2: Any) -> None:
     def source() -> Any:
         yield b"a"

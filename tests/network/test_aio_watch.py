@@ -256,7 +256,7 @@ async def test_on_a_real_loop_deadlines_pass_in_order_and_nothing_is_left() -> N
     started = time.monotonic()
     waits = []
     for seconds in (0.06, 0.02, 0.04):
-        guard, future = await guarded(watch, started + seconds)
+        _, future = await guarded(watch, started + seconds)
         waits.append(future)
         if started + seconds < watch.when:
             watch.arm(started + seconds)

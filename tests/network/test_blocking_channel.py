@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import ssl
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from hyperhttp.network.sharing import SharedChannel
 from hyperhttp.testing.tls import shared_authority
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
 
 PATIENCE = 5.0
@@ -303,7 +303,7 @@ def test_all_that_is_written_arrives(pair: Any, kind: Any, size: int) -> None:
 
 @pytest.mark.parametrize("size", [10, MUCH])
 def test_a_peer_that_takes_nothing_is_a_write_timeout(pair: Any, size: int) -> None:
-    channel, peer = pair
+    channel, _ = pair
     peer_takes_nothing(channel)
     ear = Ear(channel, 0.05)
     started = time.monotonic()

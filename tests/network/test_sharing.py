@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from hyperhttp.network.sharing import SharedChannel, SharedWait
 from hyperhttp.testing.tls import shared_authority
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
 
 PATIENCE = 5.0  # seconds; nothing waits that long unless the test is about to fail

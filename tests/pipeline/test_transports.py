@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hyperhttp.exceptions import ConnectError, HyperHTTPError, ReadError
-from hyperhttp.message.cookies import Cookies
 from hyperhttp.message.request import Request
 from hyperhttp.message.response import Response
 from hyperhttp.pipeline.transports import deliver
+
+if TYPE_CHECKING:
+    from hyperhttp.message.cookies import Cookies
 
 
 class Transport:

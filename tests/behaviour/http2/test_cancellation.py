@@ -83,9 +83,7 @@ async def test_a_cancelled_call_resets_its_stream_and_no_more(scripted: Scripted
 
 
 @pytest.mark.parametrize("how", ["close", "leave", "break"])
-async def test_leaving_a_response_early_resets_its_stream(
-    face: Any, scripted: ScriptedServerFactory, how: str
-) -> None:
+async def test_leaving_a_response_early_resets_its_stream(face: Any, scripted: ScriptedServerFactory, how: str) -> None:
     server = Server(scripted, answers_all_but())
     async with face.client(**server.options) as client:
         if how == "close":
@@ -140,9 +138,7 @@ async def test_what_comes_after_a_reset_is_ignored_and_counted(face: Any, script
     assert len(server.peers) == 1
 
 
-async def test_a_stream_that_was_given_up_makes_room_for_another(
-    face: Any, scripted: ScriptedServerFactory
-) -> None:
+async def test_a_stream_that_was_given_up_makes_room_for_another(face: Any, scripted: ScriptedServerFactory) -> None:
     server = Server(scripted, answers_all_but(), settings={MAX_STREAMS: 1})
     async with face.client(max_connections=1, **server.options) as client:
         await client.read(await client.get(server.url))
@@ -310,9 +306,7 @@ async def test_an_early_answer_ends_the_upload_and_keeps_the_connection(
     assert not any(got.kind == DATA and got.flags & 1 and got.stream == 3 for got in peer.heard)
 
 
-async def test_an_early_answer_without_a_reset_ends_the_upload_too(
-    face: Any, scripted: ScriptedServerFactory
-) -> None:
+async def test_an_early_answer_without_a_reset_ends_the_upload_too(face: Any, scripted: ScriptedServerFactory) -> None:
     """Nobody reads the rest: the client says so itself, with NO_ERROR."""
 
     def script(peer: Peer) -> None:
@@ -330,9 +324,7 @@ async def test_an_early_answer_without_a_reset_ends_the_upload_too(
     assert server.resets == [(1, NO_ERROR)]
 
 
-async def test_an_early_answer_of_a_real_server_reaches_the_caller(
-    face: Any, hyperhttp_http2_origin: Origin
-) -> None:
+async def test_an_early_answer_of_a_real_server_reaches_the_caller(face: Any, hyperhttp_http2_origin: Origin) -> None:
     origin = hyperhttp_http2_origin
     async with face.client(ssl_context=origin.ssl_context(), timeout=5) as client:
         for _ in range(3):

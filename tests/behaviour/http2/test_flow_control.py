@@ -162,9 +162,7 @@ async def test_a_window_that_becomes_negative_is_waited_out(face: Any, scripted:
         assert await client.read(response) == hashlib.sha256(content).digest()
 
 
-async def test_raised_settings_open_the_windows_of_waiting_uploads(
-    face: Any, scripted: ScriptedServerFactory
-) -> None:
+async def test_raised_settings_open_the_windows_of_waiting_uploads(face: Any, scripted: ScriptedServerFactory) -> None:
     def script(peer: Peer) -> None:
         streams = [peer.request().stream for _ in range(4)]
         peer.ping()
@@ -277,9 +275,7 @@ async def test_a_slow_upload_is_not_taken_for_a_slow_answer(face: Any, scripted:
         assert response.status_code == 200
 
 
-async def test_an_answer_that_begins_early_does_not_cut_the_upload(
-    face: Any, scripted: ScriptedServerFactory
-) -> None:
+async def test_an_answer_that_begins_early_does_not_cut_the_upload(face: Any, scripted: ScriptedServerFactory) -> None:
     """Both directions of a stream are independent: a server may answer while it reads (section 8.1)."""
 
     def script(peer: Peer) -> None:
@@ -353,7 +349,9 @@ async def test_a_reader_that_does_not_read_stops_the_server(face: Any, scripted:
         peer.head(stream)
         peer.data(stream, bytes(window))
         peer.ping()
-        sent.append(sum(int.from_bytes(got.payload, "big") for got in peer.heard if got[::2] == (WINDOW_UPDATE, stream)))
+        sent.append(
+            sum(int.from_bytes(got.payload, "big") for got in peer.heard if got[::2] == (WINDOW_UPDATE, stream))
+        )
         counted.set()
         while not any(got[::2] == (WINDOW_UPDATE, stream) for got in peer.heard):
             peer.read()
@@ -374,9 +372,7 @@ async def test_a_reader_that_does_not_read_stops_the_server(face: Any, scripted:
 
 
 @pytest.mark.parametrize("size", [100, 300_000, 5 * MIB])
-async def test_a_response_nobody_reads_does_not_starve_the_connection(
-    face: Any, h2_origin: Origin, size: int
-) -> None:
+async def test_a_response_nobody_reads_does_not_starve_the_connection(face: Any, h2_origin: Origin, size: int) -> None:
     async with face.client(ssl_context=h2_origin.ssl_context(), timeout=10) as client:
         url = h2_origin.https_url
         unread = [await client.get(f"{url}/bytes/{size}?seed={n}", stream=True) for n in range(4)]

@@ -257,9 +257,7 @@ async def test_a_server_that_always_refuses_is_given_up_after_some_tries(
     assert 2 <= len(server.asked) <= 10
 
 
-async def test_a_refused_upload_that_cannot_be_repeated_is_an_error(
-    face: Any, scripted: ScriptedServerFactory
-) -> None:
+async def test_a_refused_upload_that_cannot_be_repeated_is_an_error(face: Any, scripted: ScriptedServerFactory) -> None:
     def script(peer: Peer) -> None:
         stream = peer.request().stream
         peer.whole(stream)

@@ -73,7 +73,7 @@ async def test_prior_knowledge_of_a_server_that_speaks_http1_is_an_error_that_sa
 ) -> None:
     server = scripted.by_connection([[b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"]])
     async with face.client(http2="prior-knowledge", timeout=5) as client:
-        with pytest.raises(hyperhttp.RemoteProtocolError, match="does not speak HTTP/2.*HTTP/1.1 400"):
+        with pytest.raises(hyperhttp.RemoteProtocolError, match=r"does not speak HTTP/2.*HTTP/1\.1 400"):
             await client.get(server.url)
         assert client.raw.get_pool_stats() == {}
 

@@ -27,9 +27,7 @@ def h2_origin(hyperhttp_http2_origin: Origin) -> Any:
 
 @pytest.mark.parametrize("own_context", [True, False])
 async def test_one_request_without_http2_between_two_with(face: Any, h2_origin: Origin, own_context: bool) -> None:
-    trust: dict[str, Any] = (
-        {"ssl_context": h2_origin.ssl_context()} if own_context else {"verify": h2_origin.ca_pem}
-    )
+    trust: dict[str, Any] = {"ssl_context": h2_origin.ssl_context()} if own_context else {"verify": h2_origin.ca_pem}
     url = h2_origin.https_url + "/get"
     async with face.client(timeout=5, **trust) as client:
         versions = []

@@ -92,7 +92,7 @@ async def seen_by(face: Any, origin: Origin, wire: str, name: str) -> dict[str, 
     async with face.client(**options) as client:
         response = await client.request(method, url + path, **make(face))
         content = await client.read(response)
-        assert response.http_version == wire.split(" ")[0]
+        assert response.http_version == wire.split(" ", maxsplit=1)[0]
         return {
             "status": response.status_code,
             "fields": sorted(
