@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import select
+import socket
 import ssl
 import threading
 import time
@@ -18,7 +19,6 @@ from hyperhttp.exceptions import ReadError
 from hyperhttp.network.blocking_channel import BlockingChannel
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Generator
 
     from hyperhttp.network.base import Patient
