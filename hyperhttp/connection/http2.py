@@ -312,9 +312,11 @@ class HTTP2Connection:
         return failure
 
     def close(self) -> None:
-        """Say goodbye and close."""
+        """Say goodbye and close; exchanges that are still there hear of it."""
         self.watch.busy.discard(self)
         if not self.channel.closed:
             self.engine.close()
             self.flush()
         self.channel.close()
+        for exchange in tuple(self.exchanges):
+            exchange.receive_reset(self._failure(None), unprocessed=False)

@@ -169,13 +169,16 @@ class HTTP2Exchange:
 
     async def _send_content(self, content: Content) -> None:
         waiter = self._waiter
-        if content.data is not None and len(content.data) <= _PIECE // 4:
-            await self._send(content.data, end_stream=True)  # mostly one frame, in the same write as the head
-            return
+        stream = self.stream
+        sent = 0
+        if stream is not None and content.data is not None and len(content.data) <= _PIECE:
+            sent = self._connection.send_data(stream, content.data, end_stream=True)
+            if sent == len(content.data):
+                return  # in the same write as the head, mostly
         content.rewind()
         if waiter is not None:
             # The answer may begin before the request has ended: both go on, each at its own pace (RFC 9113 section 8.1).
-            self._sender = await self._connection.channel.send_beside(self._send_all(content), waiter)
+            self._sender = await self._connection.channel.send_beside(self._send_all(content, sent), waiter)
 
     async def _send_pieces(self, data: memoryview) -> None:
         """Content in memory, no more of it at a time than a stuck peer may cost."""
@@ -183,10 +186,10 @@ class HTTP2Exchange:
         for start in range(0, len(data), _PIECE) if data else (0,):
             await self._send(data[start : start + _PIECE], end_stream=start >= last)
 
-    async def _send_all(self, content: Content) -> None:
+    async def _send_all(self, content: Content, sent: int) -> None:
         try:
             if content.data is not None:
-                await self._send_pieces(memoryview(content.data))
+                await self._send_pieces(memoryview(content.data)[sent:])
             else:
                 await self._send_source(content)
         except Exception as error:  # noqa: BLE001 - whoever waits for the response gets it
@@ -339,7 +342,7 @@ class HTTP2Exchange:
         if stream is not None and not stream.send_closed:
             # The answer is complete and the request is not: nobody reads the rest of it (RFC 9113 section 8.1).
             self._connection.reset(stream, answered=True)
-            self.window_opened()
+        self.window_opened()  # whoever still sends is done with it
         self._connection.done(self)
 
     def _wake(self) -> None:

@@ -26,10 +26,13 @@ class Readable(Protocol):
     def encoding(self) -> str:
         """The charset of its text."""
 
+    def give_up(self) -> None:
+        """The rest is not wanted."""
+
     def blame(self, error: HyperHTTPError) -> None:
         """Say in an error which request it is about."""
 
-    def start_iteration(self) -> bytes | None:
+    def start_iteration(self, *, raw: bool) -> bytes | None:
         """Begin; the whole content where it has been read before."""
 
     async def next_piece(self) -> bytes:
@@ -116,6 +119,7 @@ class Bytes(Pieces):
                 await self._fill()
         except HyperHTTPError as error:
             self._response.blame(error)
+            self._response.give_up()
             raise
         return piece
 
@@ -133,7 +137,7 @@ class Bytes(Pieces):
     def _start(self) -> None:
         self._started = True
         response = self._response
-        content = response.start_iteration()
+        content = response.start_iteration(raw=self._raw)
         if content is not None:
             self._pieces = iter((content,) if content else ())
             self._ended = True

@@ -171,6 +171,14 @@ class Request:
     def __repr__(self) -> str:
         return f"<Request {self.method} {self._url.redacted}>"
 
+    def __copy__(self) -> Request:
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin._headers = self.headers.copy()
+        if self._extensions is not None:
+            twin._extensions = dict(self._extensions)
+        return twin
+
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
         content = state.pop("_content", None)

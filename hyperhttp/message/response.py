@@ -301,7 +301,9 @@ class Response:
 
     async def aclose(self) -> None:
         """Give up what has not been read; the connection is free again."""
-        self._give_up()
+        if self._options.drive is not None:
+            self._wrong_face("aclose()", "close()")
+        self.give_up()
 
     async def __aenter__(self) -> Self:
         return self
@@ -309,7 +311,7 @@ class Response:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._give_up()
+        self.give_up()
 
     # -- reading, blocking -------------------------------------------------------------------------------------------
 
@@ -342,7 +344,7 @@ class Response:
         """Give up what has not been read; the connection is free again."""
         if self._options.drive is None and self._stream is not None:
             self._wrong_face("close()", "await aclose()")
-        self._give_up()
+        self.give_up()
 
     def __enter__(self) -> Self:
         return self
@@ -426,14 +428,18 @@ class Response:
             return encoded
         return await self._stream.receive() if self._stream is not None else b""
 
-    def start_iteration(self) -> bytes | None:
+    def start_iteration(self, *, raw: bool = False) -> bytes | None:
         """Begin to iterate: the content where it has been read, None where it comes piece by piece."""
         if self._content is None and (self._closed or self._consumed):
             self._refuse()
+        if raw and self._coded and self._content is not None:
+            msg = "the content was read and decoded; what was sent is not kept: iterate over the raw bytes instead of reading"
+            raise StreamConsumed(msg)
         self._consumed = True
         return self._content
 
-    def _give_up(self) -> None:
+    def give_up(self) -> None:
+        """The rest of the content is not wanted; its connection is free again, or closed."""
         self._closed = True
         self._encoded = None
         if self._stream is not None and self._stream.is_open:

@@ -9,6 +9,7 @@ from hyperhttp.message.content import Content
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
+    from hyperhttp.auth.base import Auth
     from hyperhttp.message.request import Request
     from hyperhttp.message.response import Response
     from hyperhttp.pipeline.call import Call
@@ -32,7 +33,7 @@ async def authenticate(call: Call, send: Callable[[Call], Awaitable[Response]]) 
         msg = f"{type(auth).__name__}.auth_flow must be a plain generator function, neither async nor without a yield"
         raise TypeError(msg)
     try:
-        call.request = next(flow, call.request)
+        call.request = _first_request(flow, auth)
         while True:
             call.route = call.find_route(call.request.url)  # a flow may ask another origin, for a token
             call.head = None
@@ -46,6 +47,14 @@ async def authenticate(call: Call, send: Callable[[Call], Awaitable[Response]]) 
         flow.close()
 
 
+def _first_request(flow: Generator[Request, Response, None], auth: Auth) -> Request:
+    request = next(flow, None)
+    if request is None:
+        msg = f"{type(auth).__name__}.auth_flow yielded no request"
+        raise RuntimeError(msg)
+    return request
+
+
 async def _next_request(flow: Generator[Request, Response, None], response: Response, *, read: bool) -> Request | None:
     """What the flow wants to send after `response`; None when it is content with it."""
     try:
@@ -56,7 +65,7 @@ async def _next_request(flow: Generator[Request, Response, None], response: Resp
     except StopIteration:
         return None
     except BaseException:
-        response._give_up()
+        response.give_up()
         raise
     return following
 
@@ -86,4 +95,4 @@ async def _drain(response: Response) -> None:
         if length.isdigit() and int(length) <= 65536:
             await response._load()
         else:
-            response._give_up()
+            response.give_up()

@@ -259,5 +259,5 @@ async def load(response: Response) -> None:
     try:
         await response._load()
     except BaseException:
-        response._give_up()
+        response.give_up()
         raise

@@ -41,7 +41,7 @@ async def run_hooks(call: Call, send: Callable[[Call], Awaitable[Response]]) -> 
     try:
         return await _respond(call, response)
     except BaseException:
-        response._give_up()
+        response.give_up()
         raise
 
 
@@ -72,7 +72,7 @@ async def _call(hook: Callable[[Any], Any], argument: Any, call: Call) -> Any:
 def _chosen(old: Response, new: Any, request: Request) -> Response:
     if not isinstance(new, Response) or new is old:
         return old
-    old._give_up()
+    old.give_up()
     if new._request is None:
         new._request = request
     new._options = old._options

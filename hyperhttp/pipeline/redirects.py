@@ -49,14 +49,14 @@ async def follow_redirects(call: Call, send: Callable[[Call], Awaitable[Response
                 await load(response)
             return response
         if len(history) >= call.max_redirects:
-            response._give_up()
+            response.give_up()
             msg = f"more than {call.max_redirects} redirects, the last one from {response.url.redacted}"
             raise TooManyRedirects(msg, request=response.request)
         try:
             request = redirect_request(response, downgrade=call.downgrade)
             await _finish(response, call)
         except BaseException:
-            response._give_up()
+            response.give_up()
             raise
         if call.listeners is not None:
             for listener, waits in call.listeners.redirect:
@@ -134,7 +134,7 @@ async def _finish(response: Response, call: Call) -> None:
     if call.stream and response._stream is not None:
         length = response.headers.get("content-length")
         if length is None or not length.isdigit() or int(length) > 65536:
-            response._give_up()
+            response.give_up()
             return
         response._encoded = await response._stream.receive_all(65536)
         response._consumed = False

@@ -361,9 +361,7 @@ class ConnectionPool(WaitingLine):
         waiter = self._new_waiter(self._numbers, lane, _now(), timeout, total_at)
         lane.waiters.append(waiter)
         self._waiting += 1
-        if self._may_open(lane):
-            waiter.in_line = True
-            self._line.append(waiter)
+        self._line_up(lane)
         return waiter
 
     def _new_waiter(self, number: int, lane: Lane, started: float, timeout: float | None, total_at: float) -> Waiter:

@@ -34,7 +34,10 @@ class Source:
     def blame(self, error: HyperHTTPError) -> None:
         self.blamed.append(error)
 
-    def start_iteration(self) -> bytes | None:
+    def give_up(self) -> None:
+        self.given_up = True
+
+    def start_iteration(self, *, raw: bool = False) -> bytes | None:
         self.starts += 1
         return self.whole
 
@@ -160,7 +163,7 @@ async def test_both_kinds_of_loop_may_be_mixed() -> None:
 
 async def test_what_the_start_refuses_comes_out_at_the_first_piece(all_of: Any) -> None:
     class Consumed(Source):
-        def start_iteration(self) -> bytes | None:
+        def start_iteration(self, *, raw: bool = False) -> bytes | None:
             raise StreamConsumed("already")
 
     pieces = Bytes(Consumed(), None)

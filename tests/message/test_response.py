@@ -415,11 +415,3 @@ async def test_one_made_by_hand_serves_both_faces() -> None:
 
 
 # -- what came before, and how long it took (CONTRACT: attempts, timing) ------------------------------------------------
-
-
-async def test_attempts_and_timing_can_be_looked_at(origin: Any) -> None:
-    async with Client() as client:
-        await client.get(f"{origin.url}/get")
-        response = await client.get(f"{origin.url}/get")
-    assert list(response.attempts) == []
-    assert response.timing is not None

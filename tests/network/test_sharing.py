@@ -57,6 +57,12 @@ class Hub:
         self.received = 0
         channel.attach(self)  # type: ignore[arg-type]
 
+    def check(self, now: float) -> float:
+        return float("inf")
+
+    def remaining(self) -> float | None:
+        return None
+
     def receive_data(self, data: bytes) -> None:
         self.readers.append(threading.get_ident())
         self.received += len(data)
