@@ -166,7 +166,7 @@ class ClientCore:
             TypeError: an option is unknown or of the wrong type.
             InvalidURL, LocalProtocolError: the request cannot be sent.
         """
-        if options or not self._plain or self.cookies or type(url) is not str or type(method) is not str:
+        if options or not self._plain or self.cookies._domains or type(url) is not str or type(method) is not str:
             return self._start_full(pool, method, url, options)
         if self.headers._version != self._version:
             self._targets.clear()

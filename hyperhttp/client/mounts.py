@@ -40,11 +40,14 @@ class Transports:
             return self._own
         for index, mount in enumerate(self._mounts):
             if mount.matches(url.scheme, url.host, url.effective_port):
-                with self._lock:
-                    if index not in self._made:
-                        self._made[index] = mount.factory()
-                    return self._made[index]
+                return self._transport_of(index)
         return None
+
+    def _transport_of(self, index: int) -> Any:
+        with self._lock:  # threads that meet it at the same time get the same one
+            if index not in self._made:
+                self._made[index] = self._mounts[index].factory()
+            return self._made[index]
 
     def close(self) -> None:
         """Close what was made, and what the client was given."""

@@ -171,7 +171,7 @@ class HTTP2Exchange:
         waiter = self._waiter
         stream = self.stream
         sent = 0
-        if stream is not None and content.data is not None and len(content.data) <= _PIECE:
+        if stream is not None and content.data is not None and len(content.data) <= _PIECE // 4:
             sent = self._connection.send_data(stream, content.data, end_stream=True)
             if sent == len(content.data):
                 return  # in the same write as the head, mostly

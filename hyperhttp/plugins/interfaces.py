@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DIRECT",
+    "HOOK_PREFIX",
     "HYPERHTTP_PLUGIN_API",
+    "PROJECT",
     "Address",
     "Auth",
     "Challenge",

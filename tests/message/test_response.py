@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from hyperhttp import Client
 from hyperhttp.connection.stream import ContentStream
 from hyperhttp.exceptions import (
     DecodingError,

@@ -12,7 +12,7 @@ from hyperhttp.testing.endpoints.routing import Routes
 from hyperhttp.testing.exchange import BadRequestError, Exchange
 from hyperhttp.testing.messages import Reply, json_reply
 
-__all__ = ["ENCODING_TEXT", "png_image", "routes"]
+__all__ = ["ENCODING_TEXT", "index_page", "png_image", "routes"]
 
 routes = Routes()
 

@@ -19,7 +19,7 @@ from hyperhttp.testing.exchange import BadRequestError, Exchange
 if TYPE_CHECKING:
     from hyperhttp.testing.messages import Reply
 
-__all__ = ["Endpoint", "Route", "Router", "Routes"]
+__all__ = ["ALL_METHODS", "Endpoint", "Route", "Router", "Routes"]
 
 Endpoint: TypeAlias = Callable[[Exchange], "Reply | Awaitable[Reply]"]
 

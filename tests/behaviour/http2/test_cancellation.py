@@ -354,6 +354,28 @@ async def test_a_ping_is_answered_while_nothing_is_going_on(scripted: ScriptedSe
     assert [got.payload for got in server.peers[0].heard if got.kind == PING] == [b"see here"]
 
 
+async def test_frames_that_came_while_the_loop_was_busy_do_not_cost_the_connection(
+    scripted: ScriptedServerFactory,
+) -> None:
+    """Bytes on an idle connection are poison in HTTP/1.1, and everyday life in HTTP/2."""
+    said = signal()
+
+    def script(peer: Peer) -> None:
+        peer.answer(peer.request().stream)
+        peer.connection.sleep(0.02)
+        peer.frame(PING, 0, b"anybody?")
+        said.set()
+        peer.serve()
+
+    server = Server(scripted, script)
+    async with Client(**server.options) as client:
+        await (await client.get(server.url)).aread()
+        assert said.wait(2)  # the loop does nothing else meanwhile
+        time.sleep(0.01)
+        assert await (await client.get(server.url)).aread() == b"ok"
+    assert len(server.peers) == 1
+
+
 async def test_what_came_while_a_blocking_client_did_nothing_is_dealt_with_before_the_next_request(
     scripted: ScriptedServerFactory,
 ) -> None:

@@ -163,7 +163,7 @@ async def test_what_a_server_refuses_of_a_cold_burst_is_sent_again(face: Any, sc
 
     server = Server(scripted, script, settings={MAX_STREAMS: 1})
     async with face.client(max_connections=1, **server.options) as client:
-        responses = await face.together(*[client.post(f"{server.url}/{n}") for n in range(10)])
+        responses = await face.together(*[client.post(f"{server.url}/{n}", stream=False) for n in range(10)])
         assert [response.status_code for response in responses] == [200] * 10
         assert in_use(client) == 0
 
@@ -188,9 +188,9 @@ async def test_a_limit_lowered_below_what_is_open_lets_the_open_finish_and_holds
 
     server = Server(scripted, script, settings={MAX_STREAMS: 10})
     async with face.client(max_connections=1, **server.options) as client:
-        first = [face.start(client.get(f"{server.url}/first/{n}")) for n in range(3)]
+        first = [face.start(client.get(f"{server.url}/first/{n}", stream=False)) for n in range(3)]
         await eventually(lowered.is_set)
-        later = [face.start(client.get(f"{server.url}/later/{n}")) for n in range(2)]
+        later = [face.start(client.get(f"{server.url}/later/{n}", stream=False)) for n in range(2)]
         await asyncio.sleep(0.05)
         go.set()
         responses = await asyncio.wait_for(asyncio.gather(*first, *later), 5)

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import hyperhttp
+from hyperhttp.testing.scripted import Expect
 from tests.behaviour.http2.test_peer import Peer, Server, opened
 
 if TYPE_CHECKING:
     from hyperhttp.testing.origin import Origin
     from hyperhttp.testing.scripted import ScriptedServerFactory
-
-pytestmark = pytest.mark.usefixtures("no_leaks")
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -71,10 +70,22 @@ async def test_in_clear_http1_is_spoken_unless_told_otherwise(face: Any, h2_orig
 async def test_prior_knowledge_of_a_server_that_speaks_http1_is_an_error_that_says_so(
     face: Any, scripted: ScriptedServerFactory
 ) -> None:
-    server = scripted.by_connection([[b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"]])
+    refusal = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
+    server = scripted.by_connection([[Expect(b"\r\n\r\n"), refusal]])
     async with face.client(http2="prior-knowledge", timeout=5) as client:
         with pytest.raises(hyperhttp.RemoteProtocolError, match=r"does not speak HTTP/2.*HTTP/1\.1 400"):
             await client.get(server.url)
+        assert client.raw.get_pool_stats() == {}
+
+
+async def test_a_server_that_speaks_first_and_not_http2_is_an_error_that_says_so(
+    face: Any, scripted: ScriptedServerFactory
+) -> None:
+    server = scripted.by_connection([[b"220 mail.example ESMTP, and a good day to you\r\n"]], repeat=True)
+    async with face.client(http2="prior-knowledge", timeout=5) as client:
+        for _ in range(5):
+            with pytest.raises(hyperhttp.RemoteProtocolError, match=r"does not speak HTTP/2.*220 mail"):
+                await client.get(server.url)
         assert client.raw.get_pool_stats() == {}
 
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from hyperhttp.testing.origin import Origin
     from hyperhttp.testing.scripted import ScriptedServerFactory
 
-pytestmark = pytest.mark.usefixtures("no_leaks")
-
 
 @pytest.fixture
 def h2_origin(hyperhttp_http2_origin: Origin) -> Any:

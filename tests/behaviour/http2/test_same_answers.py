@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from hyperhttp.testing.origin import Origin
 
-pytestmark = pytest.mark.usefixtures("no_leaks")
-
 WIRES = ("HTTP/1.1", "HTTP/1.1 over TLS", "HTTP/2 over TLS", "HTTP/2 in clear")
 
 

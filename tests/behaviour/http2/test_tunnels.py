@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import selectors
 import socket
+import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,6 +35,8 @@ def relay(connection: ScriptedConnection, _: int) -> None:
                 data = key.fileobj.recv(65_536)
                 if not data:
                     return
+                if isinstance(key.fileobj, ssl.SSLSocket):  # what TLS holds back does not show on the socket
+                    data += key.fileobj.recv(key.fileobj.pending()) if key.fileobj.pending() else b""
                 key.data.sendall(data)
 
 
@@ -81,8 +84,6 @@ async def test_a_proxy_is_spoken_to_in_http1_whatever_the_origin_speaks(
     server = Server(scripted, Peer.serve, tls=True)
     proxy = scripted(relay, tls=True, alpn=["h2", "http/1.1"])
     options = server.options | {"proxies": f"https://127.0.0.1:{proxy.port}"}
-    if face.is_blocking:
-        pytest.skip("TLS in TLS through this relay needs a non-blocking proxy")
     async with face.client(**options) as client:
         response = await client.get(server.url)
         assert (response.http_version, await client.read(response)) == ("HTTP/2", b"ok")

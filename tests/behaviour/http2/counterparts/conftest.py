@@ -143,7 +143,7 @@ http {{
         listen 127.0.0.1:{ports[0]} ssl http2;
         location / {{ proxy_pass {origin}; }}
         location /files/ {{ root {folder}; }}
-        location /small-only {{ client_max_body_size 1k; proxy_pass {origin}; }}
+        location /sha256/small {{ client_max_body_size 1k; proxy_request_buffering on; proxy_pass {origin}/sha256; }}
     }}
     server {{
         listen 127.0.0.1:{ports[1]} ssl http2;

@@ -11,8 +11,6 @@ import pytest
 import hyperhttp
 from tests.behaviour.http2.test_peer import in_use, opened
 
-pytestmark = pytest.mark.usefixtures("no_leaks")
-
 MIB = 1024 * 1024
 
 

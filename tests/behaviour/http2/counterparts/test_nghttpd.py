@@ -10,7 +10,7 @@ import pytest
 import hyperhttp
 from tests.behaviour.http2.test_peer import in_use, opened
 
-pytestmark = [pytest.mark.needs("nghttpd"), pytest.mark.usefixtures("no_leaks")]
+pytestmark = pytest.mark.needs("nghttpd")
 
 MIB = 1024 * 1024
 

@@ -14,7 +14,7 @@ from tests.behaviour.http2.test_peer import in_use, opened
 if TYPE_CHECKING:
     from hyperhttp.testing.origin import Origin
 
-pytestmark = [pytest.mark.needs("nginx"), pytest.mark.usefixtures("no_leaks")]
+pytestmark = pytest.mark.needs("nginx")
 
 MIB = 1024 * 1024
 
@@ -115,7 +115,7 @@ async def test_without_http2_it_is_spoken_to_in_http1(face: Any, nginx: Any, ori
 async def test_content_it_finds_too_large_is_refused_with_413(face: Any, nginx: Any, origin: Origin) -> None:
     async with face.client(**nginx.options) as client:
         for content in (bytes(5 * MIB), face.pieces(*[bytes(50_000)] * 40)):
-            response = await client.post(nginx.url + "/small-only", content=content)
+            response = await client.post(nginx.url + "/sha256/small", content=content)
             assert response.status_code == 413
             assert b"413" in await client.read(response)
         assert (await client.json(await client.get(nginx.url + "/get")))["args"] == {}
