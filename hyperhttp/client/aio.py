@@ -206,6 +206,7 @@ class Client:
             else:
                 pool.closed = True
                 pool.network.forget()
+        self._core.say_goodbye()
 
     aclose = close
 

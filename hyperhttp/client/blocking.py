@@ -166,6 +166,7 @@ class SyncClient:
         self._pool = None
         for pool in self._core.close():
             drive(pool.close())
+        self._core.say_goodbye()
 
     def __enter__(self) -> Self:
         if self._core.closed:

@@ -80,6 +80,7 @@ class ClientCore:
         self.headers = settings.headers
         self.cookies = settings.cookies
         self.closed = False
+        self._told = False
         self._auth = settings.auth
         self._timeout = settings.timeout
         self._hooks = settings.hooks
@@ -152,6 +153,7 @@ class ClientCore:
             and settings.params is None
             and not self._attempts
             and not self.transports
+            and not self._selectors
             and "connection" not in self.headers
         )
 
@@ -306,7 +308,7 @@ class ClientCore:
                 msg = f"the URL {parsed.redacted!r} is relative: give the client a base_url, or start it with http:// or https://"
                 raise InvalidURL(msg)
             parsed = _extend(base, parsed)
-        if parsed.scheme not in ("http", "https") and self.transports.find(parsed) is None:
+        if parsed.scheme not in ("http", "https") and not self.transports.serves(parsed):
             msg = f"no transport for {parsed.scheme}:// URLs; http and https are served"
             raise InvalidURL(msg)
         return parsed
@@ -414,9 +416,14 @@ class ClientCore:
         if not self.closed:
             self.closed = True
             self.transports.close()
+        return pools
+
+    def say_goodbye(self) -> None:
+        """The last that listeners hear; the pools are closed."""
+        told, self._told = self._told, True
+        if not told:
             for listener in self._listeners.close:
                 close_quietly(listener)
-        return pools
 
     def forget(self) -> None:
         """Drop every pool without waiting: after a fork, or when nobody holds the client any more."""

@@ -6,7 +6,7 @@ no event loop, not even a hidden one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 __all__ = ["drive"]
 
 T = TypeVar("T")
+
+_REFUSAL: Final = (
+    "something asynchronous was given to SyncClient (an async hook, listener, transport, auth flow, or request content): "
+    "use a plain function or iterator, or call the asynchronous Client"
+)
 
 
 def drive(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -27,9 +32,9 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
     except StopIteration as stop:
         result: T = stop.value
         return result
+    except RuntimeError as error:
+        if "no running event loop" in str(error):  # what asyncio says to whoever waits without one
+            raise RuntimeError(_REFUSAL) from error
+        raise
     coroutine.close()
-    msg = (
-        "something asynchronous was given to SyncClient (an async hook, auth flow, or request content): "
-        "use a plain function or iterator, or call the asynchronous Client"
-    )
-    raise RuntimeError(msg)
+    raise RuntimeError(_REFUSAL)

@@ -43,6 +43,12 @@ class Transports:
                 return self._transport_of(index)
         return None
 
+    def serves(self, url: URL) -> bool:
+        """Whether there is a transport for a URL; none is made for the answer."""
+        return self._own is not None or any(
+            mount.matches(url.scheme, url.host, url.effective_port) for mount in self._mounts
+        )
+
     def _transport_of(self, index: int) -> Any:
         with self._lock:  # threads that meet it at the same time get the same one
             if index not in self._made:

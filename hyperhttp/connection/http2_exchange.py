@@ -47,12 +47,20 @@ class UnansweredError(Exception):
         surely_unprocessed: the peer said, or could not but have left, the request untouched.
         was_sent: it left this side.
         needs_http1: the peer wants this request over HTTP/1.1 (RFC 9113 section 7).
+        others_served: the peer took other requests of this connection, so asking again leads somewhere.
     """
 
     def __init__(
-        self, error: HyperHTTPError, *, surely_unprocessed: bool, was_sent: bool = True, needs_http1: bool = False
+        self,
+        error: HyperHTTPError,
+        *,
+        surely_unprocessed: bool,
+        was_sent: bool = True,
+        needs_http1: bool = False,
+        others_served: bool = False,
     ) -> None:
         super().__init__(str(error))
+        self.others_served = others_served
         self.was_sent = was_sent
         self.needs_http1 = needs_http1
         self.error = error
@@ -121,10 +129,14 @@ class HTTP2Exchange:
             except LocalProtocolError as error:
                 if connection.engine.can_open:
                     raise
+                if connection.engine.error is not None:  # the peer broke the protocol before anything was asked of it
+                    raise connection._failure(None) from error
                 lane = connection.lane
                 msg = f"{lane.name} takes no requests on the connections it accepts"
                 refused = ReadError(msg, host=lane.host, port=lane.port)
-                raise UnansweredError(refused, surely_unprocessed=True, was_sent=False) from error
+                raise UnansweredError(
+                    refused, surely_unprocessed=True, was_sent=False, others_served=connection.engine.left_served
+                ) from error
             connection.watch.busy.add(self)
             connection.arm(min(self._since + self._read_timeout, self._total_at))
             connection.flush_soon()
@@ -147,7 +159,9 @@ class HTTP2Exchange:
             if getattr(error, "error_code", None) == ErrorCode.HTTP_1_1_REQUIRED:
                 raise UnansweredError(error, surely_unprocessed=True, needs_http1=True)
             if self.unprocessed or self._connection.lost:
-                raise UnansweredError(error, surely_unprocessed=self.unprocessed) from error.__cause__
+                raise UnansweredError(
+                    error, surely_unprocessed=self.unprocessed, others_served=self._connection.engine.left_served
+                ) from error.__cause__
             raise error
         if self._content is not None:
             return head, self._content, self._at
@@ -173,7 +187,7 @@ class HTTP2Exchange:
         sent = 0
         if stream is not None and content.data is not None and len(content.data) <= _PIECE // 4:
             sent = self._connection.send_data(stream, content.data, end_stream=True)
-            if sent == len(content.data):
+            if sent == len(content.data) and not self._connection.channel.write_paused:
                 return  # in the same write as the head, mostly
         content.rewind()
         if waiter is not None:

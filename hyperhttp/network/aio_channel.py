@@ -207,14 +207,18 @@ class AioChannel(asyncio.Protocol):
             self._network.loop.call_soon_threadsafe(callback)
 
     def is_alive(self, idle: float) -> bool:
-        """Not closed, and nothing waits in the socket that the loop has had no time to read."""
+        """Not closed, and nothing waits in the socket that the loop has had no time to read and that would be an answer to
+        nobody's question; frames of a connection that many share may come at any time.
+        """
         if self.closed or self._transport is None:
             return False
         return idle < _BLOCKED or (not self._transport.is_closing() and self._is_silent())
 
     def _is_silent(self) -> bool:
         try:
-            return self._sock is None or self._sock.recv(1, socket.MSG_PEEK) is None
+            if self._sock is None:
+                return True
+            return bool(self._sock.recv(1, socket.MSG_PEEK)) and getattr(self._receiver, "multiplexed", False)
         except BlockingIOError:
             return True
         except OSError:

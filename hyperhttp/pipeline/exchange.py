@@ -85,8 +85,7 @@ async def exchange(call: Call) -> Response:
                 head, content, at = await _send_content(connection, call, data)
             break
         except BaseException as error:  # noqa: BLE001 - cancelled, interrupted or failed: nothing is left behind
-            # What never left this side is hardly a try, but a server that takes nothing must not be asked for ever.
-            tries += 0.25 if isinstance(error, UnansweredError) and not error.was_sent else 1
+            tries += _weight(error)
             data = _resend(error, connection, call, data, tries)
         connection = await _acquire(call, fresh=not connection.multiplexed)
     try:
@@ -227,6 +226,15 @@ def _resend(error: BaseException, connection: Any, call: Call, data: bytes, trie
         call.route = call.route.without_http2()
         return render_head(call.request, call.route)
     return data
+
+
+def _weight(error: BaseException) -> float:
+    """How much of a try it was; a server that takes nothing must not be asked for ever."""
+    if not isinstance(error, UnansweredError):
+        return 1
+    if error.others_served:
+        return 0  # it leaves after so many requests, and others were in front: each round serves one of them at least
+    return 1 if error.was_sent else 0.25  # what never left this side is hardly a try
 
 
 def _may_resend(error: BaseException, connection: Any, request: Request, tries: float) -> bool:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hyperhttp.message.request import Request
     from hyperhttp.pipeline.call import Call
 
-__all__ = ["run_hooks"]
+__all__ = ["call_hook", "run_hooks"]
 
 
 async def run_hooks(call: Call, send: Callable[[Call], Awaitable[Response]]) -> Response:
@@ -23,20 +23,22 @@ async def run_hooks(call: Call, send: Callable[[Call], Awaitable[Response]]) -> 
     hooks = call.hooks or {}
     listeners = call.listeners
     request = call.request
+    before = request.url
     for hook in tuple(hooks.get("request", ())):
-        await _call(hook, request, call)
+        await call_hook(hook, request)
     if listeners is not None:
-        for listener, waits in listeners.request:
-            await listener(request) if waits else listener(request)
-    call.route = call.find_route(request.url)  # a hook may have sent it somewhere else
+        for listener in listeners.request:
+            await call_hook(listener, request)
+    if request.url is not before:  # a hook has sent it somewhere else
+        call.route = call.find_route(request.url)
     call.head = None
     call.now = call.pool.network.now()  # what the hooks took is not the server's
     try:
         response = await send(call)
     except Exception as error:
         if listeners is not None:
-            for listener, waits in listeners.error:
-                await listener(request, error) if waits else listener(request, error)
+            for listener in listeners.error:
+                await call_hook(listener, request, error)
         raise
     try:
         return await _respond(call, response)
@@ -48,25 +50,17 @@ async def run_hooks(call: Call, send: Callable[[Call], Awaitable[Response]]) -> 
 async def _respond(call: Call, response: Response) -> Response:
     """Let hooks and listeners see the response; each may put another in its place."""
     for hook in tuple((call.hooks or {}).get("response", ())):
-        response = _chosen(response, await _call(hook, response, call), call.request)
+        response = _chosen(response, await call_hook(hook, response), call.request)
     if call.listeners is not None:
-        for listener, waits in call.listeners.response:
-            replaced = await listener(response) if waits else listener(response)
-            response = _chosen(response, replaced, call.request)
+        for listener in call.listeners.response:
+            response = _chosen(response, await call_hook(listener, response), call.request)
     return response
 
 
-async def _call(hook: Callable[[Any], Any], argument: Any, call: Call) -> Any:
-    result = hook(argument)
-    if not hasattr(result, "__await__"):
-        return result
-    try:
-        return await result
-    except RuntimeError as error:
-        if call.read.drive is None or "no running event loop" not in str(error):
-            raise
-        msg = "SyncClient was given an async hook that waits: use a plain function, or the asynchronous Client"
-        raise RuntimeError(msg) from error
+async def call_hook(hook: Callable[..., Any], *arguments: Any) -> Any:
+    """Call it, and await what it gives to await: an async function, or a plain one that calls such a function."""
+    result = hook(*arguments)
+    return await result if hasattr(result, "__await__") else result
 
 
 def _chosen(old: Response, new: Any, request: Request) -> Response:

@@ -13,6 +13,7 @@ from hyperhttp.exceptions import InvalidURL, RemoteProtocolError, StreamConsumed
 from hyperhttp.message.headers import Headers
 from hyperhttp.message.request import Request
 from hyperhttp.pipeline.exchange import load
+from hyperhttp.pipeline.hooks import call_hook
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -59,8 +60,8 @@ async def follow_redirects(call: Call, send: Callable[[Call], Awaitable[Response
             response.give_up()
             raise
         if call.listeners is not None:
-            for listener, waits in call.listeners.redirect:
-                await listener(response, request) if waits else listener(response, request)
+            for listener in call.listeners.redirect:
+                await call_hook(listener, response, request)
         history.append(response)
         call.request = request
         call.route = call.find_route(request.url)
@@ -110,7 +111,7 @@ def _target(response: Response, base: URL) -> URL:
     except InvalidURL as error:
         msg = f"the redirect from {base.redacted} has an invalid Location: {error}"
         raise RemoteProtocolError(msg, request=response.request) from error
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https", base.scheme) or not url.host:
         msg = f"the redirect from {base.redacted} leads to {url.scheme!r}, which is not followed"
         raise RemoteProtocolError(msg, request=response.request)
     if url.userinfo:

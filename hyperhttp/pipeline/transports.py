@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hyperhttp.exceptions import HyperHTTPError
+from hyperhttp.exceptions import HyperHTTPError, TotalTimeout
 from hyperhttp.pipeline.exchange import exchange, load
 
 if TYPE_CHECKING:
+    from hyperhttp.message.request import Request
     from hyperhttp.message.response import Response
     from hyperhttp.pipeline.call import Call
 
@@ -23,7 +24,9 @@ async def deliver(call: Call) -> Response:
     clock = call.pool.network.now
     started = clock()
     try:
-        response: Response = await transport.send(request)
+        response: Response = await call.pool.network.within(
+            call.total_at, transport.send(request), lambda: _overdue(request, call, started)
+        )
     except HyperHTTPError as error:
         if error.request is None:
             error.request = request
@@ -37,3 +40,16 @@ async def deliver(call: Call) -> Response:
     if not call.stream:
         await load(response)
     return response
+
+
+def _overdue(request: Request, call: Call, started: float) -> TotalTimeout:
+    elapsed = call.pool.network.now() - started
+    url = request.url
+    return TotalTimeout(
+        f"the transport for {url.redacted} had no response after {elapsed:.3g} s, when the call's total timeout was reached",
+        request=request,
+        host=url.host,
+        port=url.effective_port,
+        phase="transport",
+        elapsed=elapsed,
+    )

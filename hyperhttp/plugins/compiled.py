@@ -37,9 +37,6 @@ EVENTS: Final = ("request", "response", "error", "retry", "redirect", "connectio
 _PLAIN_EVENTS: Final = frozenset({"connection", "close"})
 """Events that happen where nothing may wait."""
 
-Hook = tuple["Callable[..., Any]", bool]
-"""A listener's method, and whether what it returns is to be awaited."""
-
 
 @dataclass(frozen=True, slots=True)
 class AuthScheme:
@@ -119,6 +116,8 @@ class ListenerSource(NamedTuple):
 class Listeners:
     """The listeners' methods of one client, by event. An event nobody listens to is an empty tuple.
 
+    What the methods for requests, responses, errors, retries and redirects return is awaited where it can be.
+
     Attributes:
         request: Called with the request.
         response: Called with the response; what they return other than None takes its place.
@@ -129,11 +128,11 @@ class Listeners:
         close: Called without arguments; plain functions.
     """
 
-    request: tuple[Hook, ...] = ()
-    response: tuple[Hook, ...] = ()
-    error: tuple[Hook, ...] = ()
-    retry: tuple[Hook, ...] = ()
-    redirect: tuple[Hook, ...] = ()
+    request: tuple[Callable[..., Any], ...] = ()
+    response: tuple[Callable[..., Any], ...] = ()
+    error: tuple[Callable[..., Any], ...] = ()
+    retry: tuple[Callable[..., Any], ...] = ()
+    redirect: tuple[Callable[..., Any], ...] = ()
     connection: tuple[Callable[[ConnectionEvent], None], ...] = ()
     close: tuple[Callable[[], None], ...] = ()
 
@@ -200,13 +199,9 @@ def _collect_methods(source: ListenerSource, found: dict[str, list[Any]]) -> Non
     if not methods:
         raise PluginError(f"{label} has none of the methods {', '.join(EVENTS)}")
     for event, method in methods:
-        waits = inspect.iscoroutinefunction(method)
-        if event in _PLAIN_EVENTS:
-            if waits:
-                raise PluginError(f"{label}: {event}() must be a plain function, nothing waits for it")
-            found[event].append(method)
-        else:
-            found[event].append((method, waits))
+        if event in _PLAIN_EVENTS and inspect.iscoroutinefunction(method):
+            raise PluginError(f"{label}: {event}() must be a plain function, nothing waits for it")
+        found[event].append(method)
 
 
 def _method_of(listener: object, event: str) -> Callable[..., Any] | None:

@@ -125,6 +125,11 @@ class H2Connection(MessageFrames):
         """
         self._budget = self.config.control_budget
 
+    @property
+    def left_served(self) -> bool:
+        """The peer is leaving, after it took at least one of our requests."""
+        return self.goaway is not None and min(self._goaway_last_id, self._next_id - 2) > 0
+
     def close(self, code: int = ErrorCode.NO_ERROR) -> None:
         """Tell the peer that we are leaving (GOAWAY): no stream can be opened any more, open ones go on."""
         if not self.closed:
