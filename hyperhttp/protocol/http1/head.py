@@ -3,7 +3,8 @@
 A server repeats most of its field lines from response to response, so a line that was validated once is
 looked up instead of parsed again: to HTTP/1.1 what the dynamic table is to HPACK. What a line means depends
 on nothing but its own bytes, so no line can change the meaning of another. Only fields whose values are
-public are kept, so no secret stays.
+public are kept, so no secret stays. A server under load sends the very same head for as long as its clock
+shows the same second: a head all of whose lines were looked up is kept as a whole.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ MAX_FIELDS: Final = 256
 _MEMO_STATUSES: Final = 256
 _MEMO_ENTRIES: Final = 2048  # at most 1.2 MiB, when full of the longest lines; half of that with usual ones
 _MEMO_LINE: Final = 200  # bytes; longer lines hardly ever repeat
+_MEMO_HEADS: Final = 256
+_MEMO_HEAD: Final = 1024  # bytes
 
 #: Fields whose lines are kept. By their definition they hold no secret, and most servers repeat them; a name
 #: that is not here may mean anything, and often it is the number of one request, which never comes again.
@@ -51,6 +54,7 @@ _PUBLIC: Final = frozenset(
 
 _FRAMING: Final = CONTENT_LENGTH | TRANSFER_ENCODING | CONNECTION
 
+_heads: dict[bytes, ResponseHead] = {}
 _lines: dict[bytes, Field] = {}
 _statuses: dict[bytes, tuple[str, int, str]] = {}
 
@@ -62,17 +66,21 @@ def parse_head(block: bytes) -> ResponseHead:
         block: everything before the empty line, without its CRLF CRLF.
 
     Returns:
-        The head with its framing facts: content length, chunked, keep-alive.
+        The head with its framing facts: content length, chunked, keep-alive. It may be shared: nobody changes it.
 
     Raises:
         RemoteProtocolError: the bytes are not a head by RFC 9112, or their framing can be read in two ways.
     """
+    known = _heads.get(block)
+    if known is not None:
+        return known
     lines = block.split(b"\r\n")
     line = lines[0]
     version, code, reason = _statuses.get(line) or _parse_status_line(line)
     del lines[0]
     fields: list[Any] = list(map(_lines.get, lines))
-    if not all(fields) or len(fields) > MAX_FIELDS:
+    is_public = all(fields) and len(fields) <= MAX_FIELDS
+    if not is_public:
         fields = parse_fields(lines)
     flags = 0
     length: int | None = None
@@ -92,7 +100,12 @@ def parse_head(block: bytes) -> ResponseHead:
                 chunked = True
     if chunked:
         _check_chunked(version, length)
-    return ResponseHead(version, code, reason, fields, flags, length, chunked, keep_alive)
+    head = ResponseHead(version, code, reason, fields, flags, length, chunked, keep_alive)
+    if is_public and len(block) <= _MEMO_HEAD:
+        if len(_heads) >= _MEMO_HEADS:
+            _heads.clear()
+        _heads[block] = head
+    return head
 
 
 def parse_fields(lines: list[bytes]) -> list[Field]:

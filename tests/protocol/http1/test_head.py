@@ -31,6 +31,7 @@ OK = b"HTTP/1.1 200 OK"
 
 @pytest.fixture(autouse=True)
 def empty_memo():
+    module._heads.clear()
     module._lines.clear()
     module._statuses.clear()
 
@@ -363,6 +364,40 @@ def test_the_memo_is_bounded_in_lines():
         parse_head(block(b"ETag: %d" % number))
         assert len(module._lines) <= module._MEMO_ENTRIES
     assert b"ETag: %d" % number in module._lines
+
+
+def test_a_head_of_known_public_lines_is_kept_as_a_whole():
+    block = b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 3"
+    first, second = parse_head(block), parse_head(block)
+    assert first is not second  # the first time taught the lines
+    assert parse_head(block) is second
+    assert (second.status_code, second.content_length, second.fields) == (200, 3, first.fields)
+
+
+def test_a_head_with_a_line_that_may_be_secret_is_never_kept():
+    block = b"HTTP/1.1 200 OK\r\nServer: x\r\nSet-Cookie: session=secret"
+    for _ in range(3):
+        parse_head(block)
+    assert module._heads == {}
+
+
+def test_a_head_with_repeated_framing_fields_is_looked_at_each_time():
+    block = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3"
+    for _ in range(3):
+        assert parse_head(block).content_length == 3
+    assert module._heads == {}
+
+
+def test_the_memo_of_heads_is_bounded_in_number_and_bytes():
+    for number in range(2 * module._MEMO_HEADS):
+        for _ in range(2):
+            parse_head(b"HTTP/1.1 200 OK\r\nETag: %d" % number)
+        assert len(module._heads) <= module._MEMO_HEADS
+    module._heads.clear()
+    block = b"HTTP/1.1 200 OK" + b"\r\nServer: x" * (module._MEMO_HEAD // 11 + 1)
+    for _ in range(3):
+        parse_head(block)
+    assert module._heads == {}
 
 
 def test_the_memo_is_bounded_in_bytes():
