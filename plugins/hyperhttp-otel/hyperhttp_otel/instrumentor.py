@@ -1,0 +1,32 @@
+"""What ``opentelemetry-instrument`` finds; needs the package ``opentelemetry-instrumentation``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
+
+from hyperhttp_otel import process
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["HyperHTTPInstrumentor"]
+
+
+class HyperHTTPInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the package says that it is not typed
+    """Sets options for all clients that are made from then on, and can turn everything off.
+
+    ``instrument(**options)`` takes the options of `OpenTelemetry`. Clients made afterwards are listened to whether
+    providers are set up by then or later; clients made before keep what they have.
+    """
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """What is instrumented."""
+        return ("hyperhttp >= 0.1, < 1",)
+
+    def _instrument(self, **options: Any) -> None:
+        process.instrument(options)
+
+    def _uninstrument(self, **_: Any) -> None:
+        process.uninstrument()
