@@ -1,0 +1,152 @@
+"""Entries in a file, by SQLite of the standard library: shared by processes, and there again at the next start."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from hyperhttp_cache.entry import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from types import TracebackType
+    from typing import Self
+
+__all__ = ["SQLiteStorage"]
+
+#: The layout of the tables; files with another one are begun anew.
+_LAYOUT: Final = 1
+
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS entries (
+    id TEXT PRIMARY KEY, key TEXT NOT NULL, size INTEGER NOT NULL, used_at REAL NOT NULL,
+    facts TEXT NOT NULL, content BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS entries_by_key ON entries (key);
+CREATE INDEX IF NOT EXISTS entries_by_use ON entries (used_at);
+"""
+
+#: Seconds another process may hold the file.
+_PATIENCE: Final = 10.0
+#: Seconds after which it is noted again that an entry was used: reading should rarely write.
+_GRANULE: Final = 60.0
+
+
+class SQLiteStorage:
+    """Entries in a file, the least recently used of which go first. Clients, threads and processes may share one.
+
+    The file is opened when it is first needed. It holds what servers sent; of requests it holds URLs, and digests.
+
+    Args:
+        path: the file; its folder must exist.
+        max_bytes: what all entries may take, about.
+    """
+
+    blocks = True
+
+    def __init__(self, path: str | os.PathLike[str], max_bytes: int = 1024 * 1024 * 1024) -> None:
+        self._path = Path(path)
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._process = 0
+
+    def __len__(self) -> int:
+        with self._lock:
+            count: int = self._open().execute("SELECT count(*) FROM entries").fetchone()[0]
+            return count
+
+    def get(self, key: str) -> list[Entry]:
+        """The entries of a key."""
+        with self._lock, self._open() as connection:
+            rows = connection.execute(
+                "SELECT id, facts, content, used_at FROM entries WHERE key = ?", (key,)
+            ).fetchall()
+            now = time.time()
+            if any(now - used_at > _GRANULE for *_, used_at in rows):
+                connection.execute("UPDATE entries SET used_at = ? WHERE key = ?", (now, key))
+        return [Entry.from_facts(name, json.loads(facts), content) for name, facts, content, _ in rows]
+
+    def put(self, key: str, entry: Entry, replaced: Collection[str] = ()) -> None:
+        """Add or renew an entry; one that is too large for the whole storage is not kept."""
+        facts = json.dumps(entry.facts())
+        with self._lock, self._open() as connection:
+            _delete(connection, key, replaced)
+            connection.execute(
+                "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?)",
+                (entry.id, key, entry.size, time.time(), facts, entry.content),
+            )
+            self._shrink(connection)
+
+    def remove(self, key: str, ids: Collection[str] | None = None) -> None:
+        """Remove some entries of a key, or all of them."""
+        with self._lock, self._open() as connection:
+            if ids is None:
+                connection.execute("DELETE FROM entries WHERE key = ?", (key,))
+            else:
+                _delete(connection, key, ids)
+
+    def clear(self) -> None:
+        """Remove everything."""
+        with self._lock, self._open() as connection:
+            connection.execute("DELETE FROM entries")
+
+    def close(self) -> None:
+        """Close the file; it is opened again if it is needed again."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None and self._process == os.getpid():
+                connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open(self) -> sqlite3.Connection:
+        """The connection of this process: SQLite's must not cross a fork."""
+        if self._connection is None or self._process != os.getpid():
+            self._connection = _connect(self._path)
+            self._process = os.getpid()
+        return self._connection
+
+    def _shrink(self, connection: sqlite3.Connection) -> None:
+        (size,) = connection.execute("SELECT coalesce(sum(size), 0) FROM entries").fetchone()
+        if size <= self._max_bytes:
+            return
+        gone = []
+        for name, part in connection.execute("SELECT id, size FROM entries ORDER BY used_at"):
+            gone.append((name,))
+            size -= part
+            if size <= self._max_bytes:
+                break
+        connection.executemany("DELETE FROM entries WHERE id = ?", gone)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False)
+    try:
+        (layout,) = connection.execute("PRAGMA user_version").fetchone()
+        if layout not in (0, _LAYOUT):
+            connection.execute("DROP TABLE IF EXISTS entries")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.executescript(_TABLES)
+        connection.execute(f"PRAGMA user_version = {_LAYOUT}")
+        connection.commit()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _delete(connection: sqlite3.Connection, key: str, ids: Collection[str]) -> None:
+    connection.executemany("DELETE FROM entries WHERE key = ? AND id = ?", [(key, name) for name in ids])
