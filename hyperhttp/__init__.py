@@ -3,11 +3,14 @@
 `Client` is the asynchronous face, `SyncClient` the blocking one; `get` and its siblings are one-shot calls.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from hyperhttp._version import __version__
 from hyperhttp.auth.base import Auth
 from hyperhttp.auth.basic import BasicAuth
 from hyperhttp.auth.bearer import BearerAuth
 from hyperhttp.auth.digest import DigestAuth
+from hyperhttp.auth.netrc import NetrcAuth
 from hyperhttp.client.aio import Client
 from hyperhttp.client.blocking import (
     SyncClient,
@@ -30,6 +33,7 @@ from hyperhttp.exceptions import (
     ConnectTimeout,
     DecodingError,
     DNSError,
+    DownloadError,
     HTTPStatusError,
     HyperHTTPError,
     InvalidURL,
@@ -38,6 +42,7 @@ from hyperhttp.exceptions import (
     PoolTimeout,
     ProtocolError,
     ProxyError,
+    RateLimitExceeded,
     ReadError,
     ReadTimeout,
     RemoteProtocolError,
@@ -65,11 +70,27 @@ from hyperhttp.message.headers import Headers
 from hyperhttp.message.multipart import MultipartEncoder, MultipartFile
 from hyperhttp.message.request import Request
 from hyperhttp.message.response import Response
+from hyperhttp.message.timing import ConnectionInfo, Timing
 from hyperhttp.message.url import URL
 from hyperhttp.network.policy import AddressPolicy
+from hyperhttp.pool.proxy import Proxy
+
+if TYPE_CHECKING:
+    from hyperhttp.client.download import Download
+    from hyperhttp.client.sse import EventSource
+    from hyperhttp.message.sse import ServerSentEvent
+    from hyperhttp.plugins.har import HarRecorder
+    from hyperhttp.transports.asgi import ASGITransport
+    from hyperhttp.transports.mock import MockTransport
+    from hyperhttp.transports.wsgi import WSGITransport
+
+if TYPE_CHECKING:
+    # Not in __all__: without the plugin, hyperhttp-ws, there is no such name.
+    from hyperhttp_ws import WebSocket as WebSocket
 
 __all__ = [
     "URL",
+    "ASGITransport",
     "AddressNotAllowed",
     "AddressPolicy",
     "Auth",
@@ -80,22 +101,31 @@ __all__ = [
     "ClientClosed",
     "ConnectError",
     "ConnectTimeout",
+    "ConnectionInfo",
     "Cookies",
     "DNSError",
     "DecodingError",
     "DigestAuth",
+    "Download",
+    "DownloadError",
+    "EventSource",
     "HTTPStatusError",
+    "HarRecorder",
     "Headers",
     "HyperHTTPError",
     "InvalidURL",
     "Limits",
     "LocalProtocolError",
+    "MockTransport",
     "MultipartEncoder",
     "MultipartFile",
+    "NetrcAuth",
     "PluginError",
     "PoolTimeout",
     "ProtocolError",
+    "Proxy",
     "ProxyError",
+    "RateLimitExceeded",
     "ReadError",
     "ReadTimeout",
     "RemoteProtocolError",
@@ -103,6 +133,7 @@ __all__ = [
     "Response",
     "ResponseNotRead",
     "RetryError",
+    "ServerSentEvent",
     "StreamClosed",
     "StreamConsumed",
     "StreamError",
@@ -110,9 +141,11 @@ __all__ = [
     "TLSError",
     "Timeout",
     "TimeoutException",
+    "Timing",
     "TooManyRedirects",
     "TotalTimeout",
     "TransportError",
+    "WSGITransport",
     "WebSocketClosed",
     "WebSocketDecodeError",
     "WebSocketError",
@@ -132,3 +165,32 @@ __all__ = [
     "request",
     "stream",
 ]
+
+
+#: Transports that only some programs need, and their modules.
+_TRANSPORTS = {"ASGITransport": "asgi", "MockTransport": "mock", "WSGITransport": "wsgi"}
+#: What else only some programs need.
+_LATER = {
+    "Download": "client.download",
+    "EventSource": "client.sse",
+    "HarRecorder": "plugins.har",
+    "ServerSentEvent": "message.sse",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """`WebSocket`, from its plugin, and transports without a network, on first use."""
+    if name in _TRANSPORTS:
+        from importlib import import_module
+
+        return getattr(import_module(f"hyperhttp.transports.{_TRANSPORTS[name]}"), name)
+    if name in _LATER:
+        from importlib import import_module
+
+        return getattr(import_module(f"hyperhttp.{_LATER[name]}"), name)
+    if name == "WebSocket":
+        from hyperhttp.client.websockets import websockets
+
+        return websockets().WebSocket
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

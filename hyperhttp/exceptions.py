@@ -24,7 +24,9 @@
     ├── TooManyRedirects
     ├── RetryError                      the last attempt of several failed too
     ├── CircuitBreakerOpen              the host is left alone for a while
+    ├── RateLimitExceeded               the request's turn is too far away
     ├── DecodingError                   the content does not follow its coding
+    ├── DownloadError                   the file that came is not the one that was asked for
     ├── InvalidURL                                                                (also ValueError)
     ├── StreamError                     the content is not where it was looked for
     │   ├── StreamConsumed
@@ -47,6 +49,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from hyperhttp._naming import peer_name
+
 if TYPE_CHECKING:
     from hyperhttp.message.request import Request
     from hyperhttp.message.response import Response
@@ -59,6 +63,7 @@ __all__ = [
     "ConnectTimeout",
     "DNSError",
     "DecodingError",
+    "DownloadError",
     "HTTPStatusError",
     "HyperHTTPError",
     "InvalidURL",
@@ -67,6 +72,7 @@ __all__ = [
     "PoolTimeout",
     "ProtocolError",
     "ProxyError",
+    "RateLimitExceeded",
     "ReadError",
     "ReadTimeout",
     "RemoteProtocolError",
@@ -88,11 +94,7 @@ __all__ = [
     "WebSocketProtocolError",
     "WriteError",
     "WriteTimeout",
-    "peer_name",
-    "timeout_message",
 ]
-
-_PLAIN_TYPES = frozenset({bool, bytes, float, int, str, type(None)})
 
 
 class HyperHTTPError(Exception):
@@ -104,14 +106,18 @@ class HyperHTTPError(Exception):
         request: The request that failed, where there is one.
         host: Host name or address of the peer.
         port: Port of the peer.
+        address: Address that was connected to, where one was and it is known.
         phase: What was being done, such as ``"pool"``, ``"dns"``, ``"connect"``, ``"tls"`` or ``"read"``.
         elapsed: Seconds spent until the failure.
         limit: The limit that was passed, in seconds for time and bytes for sizes.
+        unprocessed: The server has said, or it is otherwise certain, that it did not process the request.
         summary: The sentence ``str()`` falls back to when no message was given.
     """
 
     kind: ClassVar[str] = "error"
     retryable: bool = False
+    address: str | None = None
+    unprocessed: bool = False
     summary: ClassVar[str] = "the request failed"
 
     def __init__(
@@ -140,12 +146,14 @@ class HyperHTTPError(Exception):
         return (str(self.args[0]) if self.args else "") or self.summary
 
     def __copy__(self) -> HyperHTTPError:
-        return _rebuild(type(self), self.args, self.__dict__, {})
+        from hyperhttp._pickling import rebuild  # here and below: few programs pickle exceptions
+
+        return rebuild(type(self), self.args, self.__dict__, {})
 
     def __reduce__(self) -> tuple[Any, ...]:
-        plain, packed = _split_state(self.__dict__)
-        args = tuple(arg if type(arg) in _PLAIN_TYPES else str(arg) for arg in self.args)
-        return _rebuild, (type(self), args, plain, packed)
+        from hyperhttp._pickling import pack, rebuild
+
+        return rebuild, pack(self)
 
     def _details(self) -> str:
         facts = [peer_name(self.host, self.port)] if self.host else []
@@ -312,18 +320,15 @@ class RetryError(HyperHTTPError):
     Attributes:
         original_exception: The failure of the last attempt, also the ``__cause__``.
         attempts: How many times the request was sent, the first time included.
+        history: What came of the attempts before the last, as `Response.attempts`.
     """
 
     kind = "retry_error"
     summary = "the request failed after all retries"
+    history: tuple[Any, ...] = ()
 
     def __init__(
-        self,
-        message: str = "",
-        *,
-        original_exception: BaseException | None = None,
-        attempts: int = 0,
-        **context: Any,
+        self, message: str = "", *, original_exception: BaseException | None = None, attempts: int = 0, **context: Any
     ) -> None:
         super().__init__(message, **context)
         self.original_exception = original_exception
@@ -339,10 +344,27 @@ class CircuitBreakerOpen(HyperHTTPError):
     """
 
     kind = "circuit_breaker_open"
+    unprocessed = True
     summary = "the circuit breaker is open"
 
     def __init__(self, message: str = "", *, host: str | None = None, remaining: float = 0.0, **context: Any) -> None:
         super().__init__(message, host=host, **context)
+        self.remaining = remaining
+
+
+class RateLimitExceeded(HyperHTTPError):
+    """The client's rate limit for the host has no turn for the request in time, so nothing was sent.
+
+    Attributes:
+        remaining: Seconds until the turn the request would have had.
+    """
+
+    kind = "rate_limit_exceeded"
+    unprocessed = True
+    summary = "the rate limit has no turn in time"
+
+    def __init__(self, message: str = "", *, remaining: float = 0.0, **context: Any) -> None:
+        super().__init__(message, **context)
         self.remaining = remaining
 
 
@@ -351,6 +373,13 @@ class DecodingError(HyperHTTPError):
 
     kind = "decoding_error"
     summary = "the content could not be decoded"
+
+
+class DownloadError(HyperHTTPError):
+    """A download does not have the length or the digest it should have, or its server breaks the rules of ranges."""
+
+    kind = "download_error"
+    summary = "the download is not what was asked for"
 
 
 class InvalidURL(HyperHTTPError, ValueError):
@@ -410,8 +439,13 @@ class WebSocketError(HyperHTTPError):
 
 
 class WebSocketHandshakeError(WebSocketError):
-    """The server did not agree to open a WebSocket."""
+    """The server did not agree to open a WebSocket.
 
+    Attributes:
+        response: What it answered, with the beginning of its content; None where it was no response.
+    """
+
+    response: Response | None = None
     kind = "websocket_handshake_error"
     summary = "the WebSocket handshake failed"
 
@@ -452,49 +486,3 @@ class WebSocketDecodeError(WebSocketError):
 
     kind = "websocket_decode_error"
     summary = "the WebSocket message could not be decoded"
-
-
-def peer_name(host: str, port: int | None) -> str:
-    """Host and port as messages show them: ``example.com:443``, ``[::1]:8080``."""
-    name = f"[{host}]" if ":" in host else host
-    return name if port is None else f"{name}:{port}"
-
-
-def timeout_message(what: str, elapsed: float, limit: float | None, host: str, port: int | None) -> str:
-    """One form for all timeouts: ``no response head from example.com:443 after 5.0 s (limit 5.0 s)``."""
-    bound = "" if limit is None else f" (limit {round(limit, 3)} s)"
-    return f"{what} from {peer_name(host, port)} after {round(elapsed, 3)} s{bound}"
-
-
-def _split_state(state: dict[str, Any]) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Separate plain values from objects, which travel one by one: what cannot be pickled is left out."""
-    import pickle  # here and below: few programs pickle exceptions, all of them import this module
-
-    plain: dict[str, Any] = {}
-    packed: dict[str, bytes] = {}
-    for name, value in state.items():
-        plain[name] = value if type(value) in _PLAIN_TYPES else None
-        if plain[name] is value:
-            continue
-        try:
-            packed[name] = pickle.dumps(value)
-        except Exception:  # noqa: BLE001, S112 - pickling calls foreign code, which may raise anything
-            continue
-    return plain, packed
-
-
-def _rebuild(
-    cls: type[HyperHTTPError], args: tuple[Any, ...], plain: dict[str, Any], packed: dict[str, bytes]
-) -> HyperHTTPError:
-    """Make an exception without its ``__init__``, whose signature a subclass may have changed."""
-    import pickle
-
-    error = cls.__new__(cls)
-    error.args = args
-    error.__dict__.update(plain)
-    for name, value in packed.items():
-        try:
-            error.__dict__[name] = pickle.loads(value)  # noqa: S301 - part of a pickle already being loaded
-        except Exception:  # noqa: BLE001, S112 - what cannot be restored must not hide the error
-            continue
-    return error

@@ -91,6 +91,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in tuple(os.environ):
         if name in ENVIRONMENT or name.startswith("HYPERHTTP_") or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("NETRC", os.devnull)  # nor credentials in a file of theirs
 
 
 # -- servers ---------------------------------------------------------------------------------------------
@@ -246,6 +247,14 @@ class FaceClient:
         """``async with client.stream("GET", url) as response``."""
         return FaceContext(self.face, self.raw.stream(method, url, **options))
 
+    async def download(self, url: Any, target: Any, **options: Any) -> Any:
+        """Save what a URL gives."""
+        return await settle(self.raw.download(url, target, **options))
+
+    def sse(self, url: Any, **options: Any) -> FaceSource:
+        """Server-sent events, through reconnections."""
+        return FaceSource(self.face, self.raw.sse(url, **options))
+
     async def read(self, response: Response) -> bytes:
         """The whole content."""
         return response.read() if self.face.is_blocking else await response.aread()
@@ -276,6 +285,12 @@ class FaceClient:
         """The content line by line."""
         return self._iterate(response, "iter_lines")
 
+    def iter_sse(self, response: Response, **options: Any) -> AsyncIterator[Any]:
+        """The content as server-sent events."""
+        if self.face.is_blocking:
+            return ReadyIterator(response.iter_sse(**options))
+        return response.aiter_sse(**options)
+
     async def aclose(self, response: Response) -> None:
         """Give up what was not read."""
         if self.face.is_blocking:
@@ -301,6 +316,24 @@ class FaceContext:
 
     async def __aexit__(self, *error: object) -> Any:
         return await settle(self._raw.__exit__(*error) if self._face.is_blocking else self._raw.__aexit__(*error))
+
+
+class FaceSource:
+    """A source of server-sent events of either face, read with ``async with`` and ``async for``."""
+
+    def __init__(self, face: Face, raw: Any) -> None:
+        self._face = face
+        self.raw = raw
+
+    async def __aenter__(self) -> Self:
+        await settle(self.raw.__enter__() if self._face.is_blocking else self.raw.__aenter__())
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await settle(self.raw.__exit__(*error) if self._face.is_blocking else self.raw.__aexit__(*error))
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return ReadyIterator(iter(self.raw)) if self._face.is_blocking else aiter(self.raw)
 
 
 class ReadyIterator:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hyperhttp.connection.base import GONE, NEW
 from hyperhttp.connection.route import Route
 from hyperhttp.network.base import NEVER
+from hyperhttp.network.failures import AddressFailures
 from hyperhttp.pool.lane import Lane
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class MemoryChannel:
     def __init__(self, alpn: str | None = None) -> None:
         self.alpn = alpn
         self.peer = "192.0.2.1"
+        self.connected_at = 0.0
+        self.tls_version = None if alpn is None else "TLSv1.3"
         self.write_paused = False
         self.closed = False
         self.aborted = False
@@ -115,6 +118,9 @@ class MemoryChannel:
 
     def new_wait(self) -> Any:
         return asyncio.get_running_loop().create_future()
+
+    def new_shared_wait(self, patient: Any) -> Any:
+        return self.new_wait()
 
     def listen(self) -> None:
         pass
@@ -213,6 +219,15 @@ class MemoryNetwork:
             work.close()
             raise expired()
         return await work
+
+    def call_safely(self, callback: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_soon(callback)
+
+    def start(self, work: Coroutine[Any, Any, None], patience: float) -> Any:
+        return asyncio.get_running_loop().create_task(work)
+
+    async def first(self, start: Callable[[int], Any], delay: float, discard: Callable[[Any], None]) -> Any:
+        return await start(0)
 
     async def sleep(self, seconds: float) -> None:
         self.time += seconds
@@ -353,6 +368,8 @@ class StubConnection:
         self.made_at = self.read_at = now
         self.expires_at = self.retire_at = NEVER
         self.owner: object | None = None
+        self.info = None
+        self.opener: object = None
         self.began = False
         self.capacity = 100
         self.is_settled = True
@@ -432,6 +449,7 @@ class HandDialer:
     def __init__(self) -> None:
         self.dials: list[Dial] = []
         self.count = 0
+        self.failures = AddressFailures()
 
     async def dial(self, lane: Any, release: Any, deadline: float, total_at: float) -> StubConnection:
         dial = Dial(lane, release, deadline, total_at)

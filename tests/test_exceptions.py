@@ -22,8 +22,6 @@ from hyperhttp.exceptions import (
     TimeoutException,
     TransportError,
     WebSocketClosed,
-    peer_name,
-    timeout_message,
 )
 
 ALL = [getattr(exceptions, name) for name in exceptions.__all__]
@@ -258,17 +256,3 @@ def test_a_deep_chain_pickles_in_time_that_grows_with_its_length_only():
         again = again.original_exception
         depth += 1
     assert depth == 30
-
-
-@pytest.mark.parametrize(
-    ("host", "port", "shown"),
-    [("example.com", 443, "example.com:443"), ("::1", 80, "[::1]:80"), ("example.com", None, "example.com")],
-)
-def test_peer_name(host, port, shown):
-    assert peer_name(host, port) == shown
-
-
-def test_timeout_message():
-    text = timeout_message("no response head", 5.00049, 5.0, "example.com", 443)
-    assert text == "no response head from example.com:443 after 5.0 s (limit 5.0 s)"
-    assert timeout_message("no answer", 0.25, None, "h", 1) == "no answer from h:1 after 0.25 s"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from hyperhttp.message.request import Request
     from hyperhttp.message.response import Response
 
-__all__ = ["Auth"]
+__all__ = ["ANY", "Auth"]
+
+#: As the name of a scheme: whatever the server asks for. No scheme may have it.
+ANY: Final = "any"
 
 
 class Auth:
@@ -19,7 +22,7 @@ class Auth:
     Attributes:
         requires_request_body: the content is loaded into memory before the flow starts.
         requires_response_body: each response is read before it is sent to the flow.
-        requires_response: the flow looks at responses. For the reader of the class; nothing depends on it.
+        requires_response: the flow looks at responses, so what it yields first may be unsigned.
     """
 
     requires_request_body: bool = False

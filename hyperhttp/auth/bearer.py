@@ -13,10 +13,16 @@ if TYPE_CHECKING:
     from hyperhttp.message.request import Request
     from hyperhttp.message.response import Response
 
-__all__ = ["BearerAuth"]
+__all__ = ["BearerAuth", "is_token"]
 
 # RFC 6750 section 2.1: b64token; anything else visible is tolerated because issuers do not keep to it.
 _TOKEN = re.compile(r"[\x21-\x7e]+")
+_STRICT_TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+
+
+def is_token(text: str) -> bool:
+    """Whether a text has the form of a bearer token by the RFC's own grammar, which a pair with a colon has not."""
+    return _STRICT_TOKEN.fullmatch(text) is not None
 
 
 class BearerAuth(Auth):

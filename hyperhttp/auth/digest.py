@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from hyperhttp.auth.base import Auth
 from hyperhttp.auth.challenge import parse_challenges, parse_parameters
@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     from hyperhttp.message.response import Response
     from hyperhttp.message.url import URL
 
-__all__ = ["DigestAuth", "DigestSession", "DigestTerms", "Nonce", "choose_terms", "is_answerable"]
+__all__ = [
+    "MAX_ANSWERS",
+    "ContentHash",
+    "DigestAuth",
+    "DigestSession",
+    "DigestTerms",
+    "Nonce",
+    "choose_terms",
+    "is_answerable",
+    "is_refusal",
+]
 
 #: RFC 7616 section 6.1: names of algorithms and those hashlib knows them by; the strongest is the last.
 _HASHES: Final = {"MD5": "md5", "SHA-256": "sha256", "SHA-512-256": "sha512_256"}
@@ -35,13 +45,15 @@ _STRENGTH: Final = tuple(_HASHES)
 _MAX_TEXT: Final = 2048
 
 #: Challenges answered for one request: one is the rule, more come of nonces that other requests used up meanwhile.
-_MAX_ANSWERS: Final = 3
+MAX_ANSWERS: Final = 3
 
 #: What is remembered: origins of one scheme; realms and nonces of one origin; URIs of one ``domain``.
 _MAX_ORIGINS: Final = 256
 _MAX_REALMS: Final = 8
 _MAX_NONCES: Final = 32
 _MAX_DOMAIN: Final = 32
+
+_Made = TypeVar("_Made")
 
 _escape: Final = re.compile(r'(["\\])').sub
 
@@ -149,6 +161,18 @@ def _new_cnonce() -> str:
     return token_hex(16)
 
 
+class ContentHash(NamedTuple):
+    """What a flow yields in the place of a request where it needs the hash of content that is not in memory.
+
+    It is sent the hash in hexadecimal digits.
+
+    Attributes:
+        algorithm: as `hashlib` calls it.
+    """
+
+    algorithm: str
+
+
 class Nonce:
     """A server's nonce and how often it was used (RFC 7616 section 3.4).
 
@@ -200,20 +224,26 @@ class DigestSession:
         # Section 3.4.2: the first nonce and cnonce of a session stay in its key when the server gives out others.
         self._key = digest(_join(key, self.nonce.value, self.nonce.cnonce)) if terms.is_session else key
 
-    def authorization(self, method: str, target: str, content: bytes = b"") -> str:
+    @property
+    def content_algorithm(self) -> str:
+        """What content is hashed with, as `hashlib` calls it; empty where it is not."""
+        return _HASHES[self.terms.family] if self.terms.qop == "auth-int" else ""
+
+    def authorization(self, method: str, target: str, content: bytes = b"", content_hash: str = "") -> str:
         """Credentials for one request: the value of Authorization or Proxy-Authorization.
 
         Args:
             method: of the request.
             target: as it stands in the request (the ``uri`` of RFC 7616 section 3.4).
             content: of the request, which ``auth-int`` covers.
+            content_hash: in the place of content that is not in memory.
         """
         terms, nonce, digest = self.terms, self.nonce, self._hash
         # A nonce of the client's own per request keeps a server from choosing what is hashed; a session has just one.
         cnonce = nonce.cnonce if terms.is_session else _new_cnonce()
         uses = f"{next(nonce.uses):08x}"
         middle = (nonce.value, uses, cnonce, terms.qop) if terms.qop else (nonce.value,)
-        subject = (method, target, digest(content)) if terms.qop == "auth-int" else (method, target)
+        subject = (method, target, content_hash or digest(content)) if terms.qop == "auth-int" else (method, target)
         parts = [
             f'username="{_quote(self.user)}"',
             f'realm="{_quote(terms.realm)}"',
@@ -348,7 +378,7 @@ class DigestAuth(Auth):
     serves any number of requests at a time.
 
     Protection of the content (``qop=auth-int``) is given where a server accepts nothing less and the content is in
-    memory. Set `requires_request_body` on an object to have streamed content loaded for that.
+    memory or can be read twice, as files can. Set `requires_request_body` on an object to have any other loaded.
 
     Args:
         username: text, or bytes as the server hashes them.
@@ -380,11 +410,11 @@ class DigestAuth(Auth):
             LocalProtocolError: the OpenSSL of this Python lacks the algorithm.
         """
         url = request.url
-        can_sign = request.content is None or request.content.data is not None
+        can_sign = request.content is None or request.content.replayable
         space = self._space(url.origin)
         session = space.find(url.path, can_sign=can_sign)
-        for answers in range(_MAX_ANSWERS + 1):
-            signed = _sign(request, session)
+        for answers in range(MAX_ANSWERS + 1):
+            signed = _sign(request, session, (yield from _hash_content(request, session)))
             response = yield signed
             if signed.url.origin != url.origin:
                 return  # an event hook sent it elsewhere, where nobody may ask for credentials of this origin
@@ -392,7 +422,7 @@ class DigestAuth(Auth):
                 _take_next_nonce(space, session, response)
                 return
             terms = choose_terms(_offers(response), can_sign=can_sign)
-            if terms is None or _is_refusal(terms, session, answers):
+            if terms is None or is_refusal(terms, session, answers):
                 if session is not None:
                     space.forget(session)
                 return
@@ -401,6 +431,10 @@ class DigestAuth(Auth):
             if request.content is not None and not request.content.can_send:
                 msg = f"{url.redacted} asks for Digest credentials, and the content cannot be sent twice to give them"
                 raise StreamConsumed(msg, request=request)
+
+    def lend_to(self, make: Callable[[str | bytes, str | bytes], _Made]) -> _Made:
+        """What `make` makes of user and password: credentials for a proxy, which asks and is remembered on its own."""
+        return make(self._username, self._password)
 
     def _space(self, origin: str) -> _Space:
         space = self._spaces.setdefault(origin, _Space())
@@ -414,7 +448,16 @@ class DigestAuth(Auth):
         return self.__dict__ | {"_spaces": {}}  # a copy counts its own nonces, so it has to be given some
 
 
-def _sign(request: Request, session: DigestSession | None) -> Request:
+def _hash_content(request: Request, session: DigestSession | None) -> Generator[Any, Any, str]:
+    """The hash of streamed content, by whoever drives the flow; empty where none is needed."""
+    algorithm = session.content_algorithm if session is not None else ""
+    if not algorithm or request.content is None or request.content.data is not None:
+        return ""
+    hashed: str = yield ContentHash(algorithm)
+    return hashed
+
+
+def _sign(request: Request, session: DigestSession | None, content_hash: str) -> Request:
     """A copy of the request with credentials of the session, or with none."""
     signed = object.__new__(type(request))
     signed.__dict__.update(request.__dict__)
@@ -423,11 +466,13 @@ def _sign(request: Request, session: DigestSession | None) -> Request:
     signed.headers.pop("Authorization", None)  # what an earlier hop left would be a use of its nonce again
     if session is not None:
         content = b"" if request.content is None else request.content.data or b""
-        signed.headers["Authorization"] = session.authorization(request.method, request.url.target, content)
+        signed.headers["Authorization"] = session.authorization(
+            request.method, request.url.target, content, content_hash
+        )
     return signed
 
 
-def _is_refusal(terms: DigestTerms, session: DigestSession | None, answers: int) -> bool:
+def is_refusal(terms: DigestTerms, session: DigestSession | None, answers: int) -> bool:
     """Whether credentials were looked at and found wrong: an answer was, or the very same is asked for again."""
     if session is None or terms.is_stale:
         return False

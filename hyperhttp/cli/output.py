@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hyperhttp.cli.exits import NOT_WRITTEN, CommandError
-from hyperhttp.cli.files import NewFile, download_name
+from hyperhttp.cli.files import NewFile
 from hyperhttp.cli.json_text import is_json, pretty
 from hyperhttp.cli.progress import Progress
 from hyperhttp.cli.style import Style, duration, printable, size
 from hyperhttp.exceptions import HyperHTTPError
+from hyperhttp.message.disposition import download_name
 from hyperhttp.message.text import TextDecoder, decode_json_text, parse_content_type
 
 if TYPE_CHECKING:

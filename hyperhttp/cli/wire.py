@@ -6,13 +6,12 @@ cookie its name, of an Authorization field its scheme, of a query what carries n
 
 from __future__ import annotations
 
-import re
 import time
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from hyperhttp.cli.style import Style, duration, printable, size
-from hyperhttp.message.headers import is_secret
 from hyperhttp.message.query import redact_query
+from hyperhttp.message.redaction import shown_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,11 +20,7 @@ if TYPE_CHECKING:
     from hyperhttp.message.response import Response
     from hyperhttp.message.url import URL
 
-__all__ = ["Wire", "shown_value"]
-
-_HIDDEN: Final = "[secret]"
-_PAIR_VALUE: Final = re.compile(r"=[^;]*")
-_URL_FIELDS: Final = frozenset({"location", "content-location", "referer"})
+__all__ = ["Wire"]
 
 
 class Wire:
@@ -102,31 +97,6 @@ class Wire:
 
     def _tell(self, mark: str, text: str) -> None:
         print(self._style.paint(mark, "dim"), text, file=self._stream, flush=True)
-
-
-def shown_value(name: str, value: str) -> str:
-    """A field value as it may be shown."""
-    lower = name.lower()
-    if lower == "cookie":
-        return _PAIR_VALUE.sub(f"={_HIDDEN}", value)
-    if lower == "set-cookie":
-        return _PAIR_VALUE.sub(f"={_HIDDEN}", value, count=1)
-    if lower in ("authorization", "proxy-authorization"):
-        scheme, blank, _ = value.partition(" ")
-        return f"{scheme} {_HIDDEN}" if blank else _HIDDEN
-    if lower in _URL_FIELDS:
-        return _redacted_url(value)
-    return _HIDDEN if is_secret(name) and value else value
-
-
-def _redacted_url(text: str) -> str:
-    from hyperhttp.exceptions import InvalidURL
-    from hyperhttp.message.url import URL
-
-    try:
-        return URL(text).redacted
-    except InvalidURL:
-        return text
 
 
 def _target(url: URL) -> str:

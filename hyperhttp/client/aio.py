@@ -7,23 +7,30 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from hyperhttp.client.blocking import SyncClient
 from hyperhttp.client.core import ClientCore
+from hyperhttp.client.websockets import websockets
 from hyperhttp.exceptions import ClientClosed
 from hyperhttp.pool.pool import ConnectionPool
 
 if TYPE_CHECKING:
     import asyncio
+    import os
     from collections.abc import Callable, Coroutine
     from types import TracebackType
     from typing import Self
 
     from hyperhttp.auth.base import Auth
+    from hyperhttp.client.download import Download, DownloadOptions
+    from hyperhttp.client.explain import Explanation
     from hyperhttp.client.options import ClientOptions, RequestOptions
+    from hyperhttp.client.sse import EventSource, SSEOptions
     from hyperhttp.config import Timeout
     from hyperhttp.message.cookies import Cookies
     from hyperhttp.message.headers import Headers
     from hyperhttp.message.request import Request
     from hyperhttp.message.response import Response
     from hyperhttp.message.url import URL
+    from hyperhttp_ws import Connector as WebSocketConnector
+    from hyperhttp_ws import WebSocketOptions
 
 __all__ = ["Client"]
 
@@ -39,7 +46,7 @@ class Client:
         headers: sent with every request; names given per request win.
         cookies: sent with every request; what servers set is kept with them.
         params: added to every query.
-        auth: an `Auth`, or a pair for Basic.
+        auth: an `Auth`, a pair for Basic, or a text such as ``"digest user:password"``.
         timeout: seconds for each phase, or a `Timeout`; 30 by default, None for no limit.
         connect_timeout: seconds for connecting, above `timeout`.
         max_connections: open at one time; None for no limit.
@@ -50,12 +57,18 @@ class Client:
         http2: True negotiates HTTP/2 where a server offers it, False does not, ``"prior-knowledge"`` speaks nothing else.
         follow_redirects: False, True, or ``"downgrade"`` to follow from https to http as well.
         max_redirects: followed in one call at most.
-        verify: True for certifi's roots, the path of other roots, or False to trust anybody.
+        verify: True for certifi's roots, ``"system"`` for those of the system, the path of other roots, or False to trust anybody.
         cert: a client certificate: a path, or (certificate, key), or (certificate, key, password).
         ssl_context: instead of `verify` and `cert`.
-        proxies: a URL, or URLs by scheme.
-        trust_env: whether the environment's proxies and certificates count.
-        event_hooks: functions by event, ``"request"`` and ``"response"``.
+        proxies: a URL or a `Proxy`, or several by scheme and host.
+        trust_env: whether the environment's proxies and certificates count, and a netrc file.
+        retry: a `hyperhttp.errors.retry.RetryPolicy`, or a number of retries; None for none.
+        retry_policy: another name of `retry`.
+        telemetry: told of every attempt; see `hyperhttp.errors.telemetry`.
+        circuit_breaker_manager: leaves hosts alone that keep failing; see `hyperhttp.errors.circuit_breaker`.
+        rate_limit: requests per second and host, a `hyperhttp.errors.rate_limit.RateLimit`, or a `RateLimiter` to share.
+        event_hooks: functions by event: ``"request"``, ``"response"``, ``"error"``, ``"retry"``, ``"redirect"``,
+            ``"connect"`` and ``"close"``.
         user_agent: instead of ``hyperhttp/<version>``.
         happy_eyeballs_delay: seconds before the next address is tried beside the first; 0 races at once.
         dns_ttl: seconds an answer of the name service is kept.
@@ -64,6 +77,8 @@ class Client:
         max_response_size: bytes of decoded content that are read into memory; None for no limit.
         max_decompression_ratio: decoded bytes per encoded byte; None for no limit.
         transport: what sends all requests instead of the network: an object with ``async def send(request)`` and ``close()``.
+        mounts: transports by URL pattern, such as ``all://*.example.com``; None is the network. The most specific decides,
+            before `transport`.
         uds: path of a Unix socket to connect to instead of the host.
         local_address: address to connect from.
         plugins: which to use: None for all that are installed, a list of names or objects, or an empty list.
@@ -97,43 +112,44 @@ class Client:
             TransportError: the exchange failed; see its subclasses for how.
             TypeError, ValueError: the request cannot be sent; nothing was.
         """
-        pool = self._pool
-        if pool is None or pool.closed or pool.network.loop is not self._running_loop():  # type: ignore[attr-defined]
-            pool = self._enter_loop()
-        return await self._core.start(pool, method, url, options)  # type: ignore[arg-type]  # a TypedDict is a dict
+        return await self._core.start(self._here(), method, url, options)  # type: ignore[arg-type]  # a TypedDict is a dict
 
-    def get(self, url: str | URL, **options: Unpack[RequestOptions]) -> Coroutine[Any, Any, Response]:
+    async def get(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
         """GET (RFC 9110 section 9.3.1); see `request`."""
-        return self.request("GET", url, **options)
+        return await self._core.start(self._here(), "GET", url, options)  # type: ignore[arg-type]
 
-    def head(self, url: str | URL, **options: Unpack[RequestOptions]) -> Coroutine[Any, Any, Response]:
+    async def head(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
         """HEAD; see `request`."""
-        return self.request("HEAD", url, **options)
+        return await self._core.start(self._here(), "HEAD", url, options)  # type: ignore[arg-type]
 
-    def options(self, url: str | URL, **options: Unpack[RequestOptions]) -> Coroutine[Any, Any, Response]:
+    async def options(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
         """OPTIONS; see `request`."""
-        return self.request("OPTIONS", url, **options)
+        return await self._core.start(self._here(), "OPTIONS", url, options)  # type: ignore[arg-type]
 
-    def delete(self, url: str | URL, **options: Unpack[RequestOptions]) -> Coroutine[Any, Any, Response]:
+    async def delete(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
         """DELETE; see `request`."""
-        return self.request("DELETE", url, **options)
+        return await self._core.start(self._here(), "DELETE", url, options)  # type: ignore[arg-type]
 
-    def post(self, url: str | URL, **options: Unpack[RequestOptions]) -> Coroutine[Any, Any, Response]:
+    async def post(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
         """POST; see `request`."""
-        return self.request("POST", url, **options)
+        return await self._core.start(self._here(), "POST", url, options)  # type: ignore[arg-type]
 
-    def put(self, url: str | URL, **options: Unpack[RequestOptions]) -> Coroutine[Any, Any, Response]:
+    async def put(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
         """PUT; see `request`."""
-        return self.request("PUT", url, **options)
+        return await self._core.start(self._here(), "PUT", url, options)  # type: ignore[arg-type]
 
-    def patch(self, url: str | URL, **options: Unpack[RequestOptions]) -> Coroutine[Any, Any, Response]:
+    async def patch(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
         """PATCH; see `request`."""
-        return self.request("PATCH", url, **options)
+        return await self._core.start(self._here(), "PATCH", url, options)  # type: ignore[arg-type]
 
     def stream(self, method: str, url: str | URL, **options: Unpack[RequestOptions]) -> StreamContext:
         """``async with client.stream("GET", url) as response``: the connection is free again at the end of the block."""
         options["stream"] = True
         return StreamContext(self.request(method, url, **options))
+
+    def websocket(self, url: str | URL, **options: Unpack[WebSocketOptions]) -> WebSocketConnector:
+        """Open a WebSocket: ``async with client.websocket("wss://...") as socket``, or ``await`` it. Needs ``hyperhttp[ws]``."""
+        return websockets().Connector.of_client(self, url, options)  # type: ignore[no-any-return]  # it may not be installed
 
     def build_request(self, method: str, url: str | URL, **options: Unpack[RequestOptions]) -> Request:
         """A request with the client's defaults, for `send`."""
@@ -141,10 +157,41 @@ class Client:
 
     async def send(self, request: Request, **options: Unpack[RequestOptions]) -> Response:
         """Send a request made by `build_request` or by hand; `options` such as auth, timeout, stream."""
-        pool = self._pool
-        if pool is None or pool.closed or pool.network.loop is not self._running_loop():  # type: ignore[attr-defined]
-            pool = self._enter_loop()
+        pool = self._here()
         return await self._core.send(pool, self._core.adopt(request, options), options)  # type: ignore[arg-type]
+
+    async def download(
+        self, url: str | URL, target: str | os.PathLike[str], **options: Unpack[DownloadOptions]
+    ) -> Download:
+        """Save what a URL gives as a file: resumed, verified, and there whole or not at all.
+
+        Args:
+            url: absolute, or relative to `base_url`.
+            target: the file, or a folder for the name that the server suggests, of which one plain part is left.
+            **options: see `DownloadOptions`.
+
+        Raises:
+            DownloadError: it does not have the length or the digest it should have.
+            HTTPStatusError: the response is an error, or a redirect that is not followed.
+            OSError: the file cannot be written.
+            TransportError: the transfer failed; the next download of this URL to this place asks for the rest.
+        """
+        from hyperhttp.client.download import download  # few programs download files
+
+        return await download(self._core, self._enter_loop(), url, target, options)
+
+    def sse(self, url: str | URL, **options: Unpack[SSEOptions]) -> EventSource:
+        """Server-sent events, through reconnections (HTML standard, section 9.2).
+
+        ``async with client.sse(url) as events: async for event in events: ...``
+
+        Args:
+            url: absolute, or relative to `base_url`.
+            **options: see `SSEOptions`.
+        """
+        from hyperhttp.client.sse import EventSource  # for those who listen to them
+
+        return EventSource(self._core, self._enter_loop, url, options)
 
     # -- settings ----------------------------------------------------------------------------------------------------
 
@@ -177,7 +224,7 @@ class Client:
         self._core.timeout = value
 
     @property
-    def event_hooks(self) -> dict[str, list[Callable[[Any], Any]]]:
+    def event_hooks(self) -> dict[str, list[Callable[..., Any]]]:
         """Hooks by event; the lists may be changed at any time."""
         return self._core.event_hooks
 
@@ -194,6 +241,15 @@ class Client:
     def get_pool_stats(self) -> dict[str, dict[str, int]]:
         """Connections by ``host:port``: ``{"idle": n, "in_use": n, "total": n}``."""
         return self._core.stats()
+
+    def explain(self, url: str | URL, **options: Unpack[RequestOptions]) -> Explanation:
+        """What a GET with these options would do, and which setting decided: proxy, trust, credentials, limits, transport.
+
+        Nothing is sent. ``print(client.explain(url))`` is a table without secrets, fit for a bug report.
+        """
+        from hyperhttp.client.explain import explain  # asked for by people, not by programs
+
+        return explain(self._core, url, options)  # type: ignore[arg-type]  # a TypedDict is a dict
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -230,6 +286,13 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._twin.close()
+
+    def _here(self) -> ConnectionPool:
+        """The pool of the running loop."""
+        pool = self._pool
+        if pool is None or pool.closed or pool.network.loop is not self._running_loop():  # type: ignore[attr-defined]
+            return self._enter_loop()
+        return pool
 
     def _enter_loop(self) -> ConnectionPool:
         """The pool of the running loop; pools of loops that are closed are dropped."""

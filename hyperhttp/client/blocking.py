@@ -7,16 +7,21 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from hyperhttp.client.core import ClientCore
 from hyperhttp.client.drive import drive
+from hyperhttp.client.websockets import websockets
 from hyperhttp.exceptions import ClientClosed
 from hyperhttp.pool.shared import SharedPool
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
     from hyperhttp.auth.base import Auth
+    from hyperhttp.client.download import Download, DownloadOptions
+    from hyperhttp.client.explain import Explanation
     from hyperhttp.client.options import ClientOptions, RequestOptions
+    from hyperhttp.client.sse import EventSource, SSEOptions
     from hyperhttp.config import Timeout
     from hyperhttp.message.cookies import Cookies
     from hyperhttp.message.headers import Headers
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
     from hyperhttp.message.response import Response
     from hyperhttp.message.url import URL
     from hyperhttp.pool.pool import ConnectionPool
+    from hyperhttp_ws import SyncWebSocket, WebSocketOptions
 
 __all__ = ["SyncClient", "delete", "get", "head", "options", "patch", "post", "put", "request", "stream"]
 
@@ -61,43 +67,44 @@ class SyncClient:
             TransportError: the exchange failed; see its subclasses for how.
             TypeError, ValueError: the request cannot be sent; nothing was.
         """
-        pool = self._pool
-        if pool is None or pool.closed:
-            pool = self._open_pool()
-        return drive(self._core.start(pool, method, url, options))  # type: ignore[arg-type]  # a TypedDict is a dict
+        return drive(self._core.start(self._here(), method, url, options))  # type: ignore[arg-type]  # a TypedDict is a dict
 
     def get(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
         """GET (RFC 9110 section 9.3.1); see `request`."""
-        return self.request("GET", url, **options)
+        return drive(self._core.start(self._here(), "GET", url, options))  # type: ignore[arg-type]
 
     def head(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
         """HEAD; see `request`."""
-        return self.request("HEAD", url, **options)
+        return drive(self._core.start(self._here(), "HEAD", url, options))  # type: ignore[arg-type]
 
     def options(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
         """OPTIONS; see `request`."""
-        return self.request("OPTIONS", url, **options)
+        return drive(self._core.start(self._here(), "OPTIONS", url, options))  # type: ignore[arg-type]
 
     def delete(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
         """DELETE; see `request`."""
-        return self.request("DELETE", url, **options)
+        return drive(self._core.start(self._here(), "DELETE", url, options))  # type: ignore[arg-type]
 
     def post(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
         """POST; see `request`."""
-        return self.request("POST", url, **options)
+        return drive(self._core.start(self._here(), "POST", url, options))  # type: ignore[arg-type]
 
     def put(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
         """PUT; see `request`."""
-        return self.request("PUT", url, **options)
+        return drive(self._core.start(self._here(), "PUT", url, options))  # type: ignore[arg-type]
 
     def patch(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
         """PATCH; see `request`."""
-        return self.request("PATCH", url, **options)
+        return drive(self._core.start(self._here(), "PATCH", url, options))  # type: ignore[arg-type]
 
     def stream(self, method: str, url: str | URL, **options: Unpack[RequestOptions]) -> StreamContext:
         """``with client.stream("GET", url) as response``: the connection is free again at the end of the block."""
         options["stream"] = True
         return StreamContext(lambda: self.request(method, url, **options))
+
+    def websocket(self, url: str | URL, **options: Unpack[WebSocketOptions]) -> SyncWebSocket:
+        """Open a WebSocket: ``with client.websocket("wss://...") as socket``. Needs ``hyperhttp[ws]``."""
+        return websockets().open_websocket(self, url, options)  # type: ignore[no-any-return]  # it may not be installed
 
     def build_request(self, method: str, url: str | URL, **options: Unpack[RequestOptions]) -> Request:
         """A request with the client's defaults, for `send`."""
@@ -105,10 +112,33 @@ class SyncClient:
 
     def send(self, request: Request, **options: Unpack[RequestOptions]) -> Response:
         """Send a request made by `build_request` or by hand; `options` such as auth, timeout, stream."""
-        pool = self._pool
-        if pool is None or pool.closed:
-            pool = self._open_pool()
+        pool = self._here()
         return drive(self._core.send(pool, self._core.adopt(request, options), options))  # type: ignore[arg-type]
+
+    def download(self, url: str | URL, target: str | os.PathLike[str], **options: Unpack[DownloadOptions]) -> Download:
+        """Save what a URL gives as a file: resumed, verified, and there whole or not at all; see `Client.download`.
+
+        Args:
+            url: absolute, or relative to `base_url`.
+            target: the file, or a folder for the name that the server suggests, of which one plain part is left.
+            **options: see `DownloadOptions`.
+        """
+        from hyperhttp.client.download import download  # few programs download files
+
+        return drive(download(self._core, self._open_pool(), url, target, options))
+
+    def sse(self, url: str | URL, **options: Unpack[SSEOptions]) -> EventSource:
+        """Server-sent events, through reconnections (HTML standard, section 9.2).
+
+        ``with client.sse(url) as events: for event in events: ...``
+
+        Args:
+            url: absolute, or relative to `base_url`.
+            **options: see `SSEOptions`.
+        """
+        from hyperhttp.client.sse import EventSource  # for those who listen to them
+
+        return EventSource(self._core, self._open_pool, url, options)
 
     # -- settings ----------------------------------------------------------------------------------------------------
 
@@ -141,7 +171,7 @@ class SyncClient:
         self._core.timeout = value
 
     @property
-    def event_hooks(self) -> dict[str, list[Callable[[Any], Any]]]:
+    def event_hooks(self) -> dict[str, list[Callable[..., Any]]]:
         """Hooks by event; the lists may be changed at any time."""
         return self._core.event_hooks
 
@@ -158,6 +188,15 @@ class SyncClient:
     def get_pool_stats(self) -> dict[str, dict[str, int]]:
         """Connections by ``host:port``: ``{"idle": n, "in_use": n, "total": n}``."""
         return self._core.stats()
+
+    def explain(self, url: str | URL, **options: Unpack[RequestOptions]) -> Explanation:
+        """What a GET with these options would do, and which setting decided: proxy, trust, credentials, limits, transport.
+
+        Nothing is sent. ``print(client.explain(url))`` is a table without secrets, fit for a bug report.
+        """
+        from hyperhttp.client.explain import explain  # asked for by people, not by programs
+
+        return explain(self._core, url, options)  # type: ignore[arg-type]  # a TypedDict is a dict
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -177,6 +216,11 @@ class SyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _here(self) -> ConnectionPool:
+        """The pool."""
+        pool = self._pool
+        return self._open_pool() if pool is None or pool.closed else pool
 
     def _open_pool(self) -> ConnectionPool:
         # Here and not above: importing ssl and select is for those who use them.

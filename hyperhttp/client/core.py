@@ -11,10 +11,11 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
-from hyperhttp.auth.basic import BasicAuth
+from hyperhttp.client.credentials import auth_of, credentials_for
+from hyperhttp.client.hooks import hooks_of, hooks_of_call, merge_hooks
 from hyperhttp.client.mounts import Transports, close_quietly
 from hyperhttp.client.options import REQUEST_OPTIONS, SENDING_OPTIONS, check_names
-from hyperhttp.client.settings import Settings, auth_of, hooks_of, http2_of, redirects_of
+from hyperhttp.client.settings import Settings, http2_of, redirects_of
 from hyperhttp.config import Timeout
 from hyperhttp.connection.dial import Dialer
 from hyperhttp.connection.route import Route
@@ -28,17 +29,22 @@ from hyperhttp.network.resolver import CachingResolver
 from hyperhttp.pipeline import exchange, send
 from hyperhttp.pipeline.call import Call
 from hyperhttp.pipeline.exchange import render_head
+from hyperhttp.pipeline.watching import tell_forgotten
 from hyperhttp.plugins.interfaces import DIRECT
-from hyperhttp.pool.proxies import Proxy
+from hyperhttp.plugins.logs import with_log
+from hyperhttp.pool.proxy import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from typing import Literal
 
     from hyperhttp.auth.base import Auth
+    from hyperhttp.client.hooks import HooksByEvent
     from hyperhttp.client.options import ClientOptions
+    from hyperhttp.client.retrying import Retrying
     from hyperhttp.message.response import Response
     from hyperhttp.network.base import Network
+    from hyperhttp.pipeline.retries import Retries
     from hyperhttp.pool.pool import ConnectionPool
 
 __all__ = ["ClientCore"]
@@ -47,6 +53,7 @@ _MAX_TARGETS: Final = 4096  # URLs remembered with their rendered heads
 _MAX_ROUTES: Final = 4096
 
 _now = time.monotonic
+_blank = object.__new__
 
 
 class Target:
@@ -94,15 +101,18 @@ class ClientCore:
             settings.max_ratio,
             drive,
             codec.loads if codec else None,
+            getattr(codec, "loads_as", None),
         )
         self._routes: dict[tuple[Any, ...], Route] = {}
         self._targets: dict[str, Target] = {}
         self._version = self.headers._version
-        listeners = settings.plugins.create_listeners()
+        listeners = with_log(settings.plugins.create_listeners())
         self._listeners = listeners
-        self._attempts = bool(listeners.request or listeners.response or listeners.error or listeners.redirect)
+        self._attempts = listeners.follow_calls
         self._selectors = [make() for make in settings.plugins.proxy_selectors.values()]
-        self.transports = Transports(settings.plugins.transports, settings.transport)
+        self.transports = Transports(settings.plugins.transports, settings.transport, settings.mounts)
+        self._retrying: Retrying | None = None
+        self._retries = self._retries_by_default()
         self._plain = self._is_plain()
         self.pools: list[ConnectionPool] = []
         self.lock = new_lock()
@@ -117,7 +127,7 @@ class ClientCore:
 
     @auth.setter
     def auth(self, value: Any) -> None:
-        self._auth = auth_of(value)
+        self._auth = auth_of(value, self.settings.plugins.auth_schemes)
         self._plain = self._is_plain()
 
     @property
@@ -131,24 +141,30 @@ class ClientCore:
         self._total = self._timeout.total
 
     @property
-    def event_hooks(self) -> dict[str, list[Callable[[Any], Any]]]:
+    def event_hooks(self) -> HooksByEvent:
         """Hooks by event; the lists may be changed at any time."""
         if self._hooks is None:
-            self._hooks = hooks_of({}) or {}
-            self._plain = self._is_plain()
-        return self._hooks
+            self.event_hooks = {}
+        return self._hooks  # type: ignore[return-value]  # set by now
 
     @event_hooks.setter
     def event_hooks(self, value: Mapping[str, Any] | None) -> None:
         self._hooks = hooks_of(value)
         self._plain = self._is_plain()
+        for pool in self.pools:
+            pool.hooks = self._hooks
 
     def _is_plain(self) -> bool:
         """Whether a call without options needs nothing but its exchange."""
         settings = self.settings
         return (
             self._auth is None
+            and settings.netrc is None
+            and not settings.proxies.has_credentials
             and self._hooks is None
+            and self._retries is None
+            and settings.breaker is None
+            and settings.limiter is None
             and not settings.max_redirects
             and settings.params is None
             and not self._attempts
@@ -175,23 +191,31 @@ class ClientCore:
             self._version = self.headers._version
             self._plain = self._is_plain()
             return self._start_full(pool, method, url, options)
-        target = self._targets.get(url) or self._target(url)
+        target = self._targets.get(url)
+        if target is None:
+            target = self._target(url)
+            if target.url.userinfo:
+                return self._start_full(pool, method, url, options)
         head = target.heads.get(method) or self._render(target, method)
-        now = _now()
-        total = self._total
-        call = Call(
-            pool,
-            Request.lazy(method, target.url, head[1]),
-            target.route,
-            head[0],
-            self._timeout,
-            NEVER if total is None else now + total,
-            now,
-            self.read,
-            self.cookies,
-            self._stream,
-        )
-        return exchange(call) if not target.url.userinfo else self._start_full(pool, method, url, options)
+        # What the constructors of both would do, without two calls on the way of every request.
+        request: Request = _blank(Request)
+        request.method = method
+        request._url = target.url
+        request._fields = head[1]
+        request._content = None
+        call: Call = _blank(Call)
+        call.pool = pool
+        call.request = request
+        call.route = target.route
+        call.head = head[0]
+        call.timeout = self._timeout
+        call.now = now = _now()
+        call.total_at = NEVER if self._total is None else now + self._total
+        call.read = self.read
+        call.jar = self.cookies
+        call.stream = self._stream
+        call.attempts = ()
+        return exchange(call)
 
     def _start_full(
         self, pool: ConnectionPool, method: str, url: str | URL, options: dict[str, Any]
@@ -229,6 +253,7 @@ class ClientCore:
             files=get("files"),
             extensions=get("extensions"),
             json_codec=self._codec,
+            progress=get("progress"),
         )
 
     def adopt(self, request: Request, options: dict[str, Any]) -> Request:
@@ -267,9 +292,16 @@ class ClientCore:
         call.origin = request.url.origin
         call.find_route = find_route
         call.auth = self._auth_for(request, options)
-        call.hooks = self._hooks_for(get("event_hooks"))
+        own_hooks = hooks_of_call(get("event_hooks"))
+        call.hooks = merge_hooks(self._hooks, own_hooks)
+        call.connect_hooks = own_hooks["connect"] if own_hooks is not None else ()
         call.listeners = self._listeners if self._attempts else None
         call.find_transport = self.transports.find if self.transports else None
+        call.retry = self._retries if "retry" not in options else self._retries_for(options["retry"])
+        call.reads = not call.stream
+        call.proxied = settings.proxies.has_credentials or bool(self._selectors) or get("proxy") is not None
+        call.breaker = settings.breaker
+        call.limiter = settings.limiter
         if "follow_redirects" in options:
             call.max_redirects, call.downgrade = redirects_of(options["follow_redirects"], settings.redirect_limit)
         else:
@@ -277,21 +309,27 @@ class ClientCore:
         return send(call)
 
     def _auth_for(self, request: Request, options: dict[str, Any]) -> Auth | None:
-        """Explicit before URL before client; an Authorization field of the request stands above the last two."""
         if "auth" in options:
-            return auth_of(options["auth"])
-        url = request.url
-        if url.userinfo and "authorization" not in request.headers:
-            return BasicAuth(url.username, url.password)
-        return None if self._auth is None or "authorization" in request.headers else self._auth
+            return auth_of(options["auth"], self.settings.plugins.auth_schemes)
+        return credentials_for(request, self._auth, self.settings.netrc)
 
-    def _hooks_for(self, given: Any) -> dict[str, list[Callable[[Any], Any]]] | None:
-        own = hooks_of(given)
-        if own is None:
-            return self._hooks
-        if self._hooks is None:
-            return own
-        return {event: [*self._hooks.get(event, ()), *own[event]] for event in own}
+    def _retries_by_default(self) -> Retries | None:
+        given = self.settings.given
+        if given.get("retry") is None and given.get("retry_policy") is None and given.get("telemetry") is None:
+            return None
+        from hyperhttp.client.retrying import Retrying  # most clients never retry
+
+        self._retrying = Retrying(given, blocking=self.read.drive is not None)
+        return self._retrying.default
+
+    def _retries_for(self, value: Any) -> Retries | None:
+        if self._retrying is None:
+            if value is None or value is False:
+                return None
+            from hyperhttp.client.retrying import Retrying
+
+            self._retrying = Retrying(self.settings.given, blocking=self.read.drive is not None)
+        return self._retrying.of(value)
 
     # -- where to ----------------------------------------------------------------------------------------------------
 
@@ -354,7 +392,7 @@ class ClientCore:
                 proxy,
                 settings.tls if proxy is not None else None,
                 tunnel,
-                http2,
+                http2 if proxy is None or tunnel else False,  # whoever forwards is spoken to in HTTP/1.1
                 settings.uds,
                 settings.local_address,
             )
@@ -397,6 +435,8 @@ class ClientCore:
         dialer = Dialer(network, resolver, delay=settings.delay, policy=settings.policy, connectors=settings.connectors)
         pool = kind(network, dialer, settings.limits)
         pool.listeners = self._listeners.connection
+        pool.idlers = self._listeners.idle
+        pool.hooks = self._hooks
         self.pools.append(pool)
         return pool
 
@@ -422,6 +462,7 @@ class ClientCore:
         """The last that listeners hear; the pools are closed."""
         told, self._told = self._told, True
         if not told:
+            tell_forgotten(self._listeners)
             for listener in self._listeners.close:
                 close_quietly(listener)
 

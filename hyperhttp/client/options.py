@@ -13,13 +13,18 @@ if TYPE_CHECKING:
 
     from hyperhttp.auth.base import Auth
     from hyperhttp.config import Timeout
+    from hyperhttp.errors.circuit_breaker import DomainCircuitBreakerManager
+    from hyperhttp.errors.rate_limit import RateLimit, RateLimiter
+    from hyperhttp.errors.retry import RetryPolicy
+    from hyperhttp.errors.telemetry import ErrorTelemetry
     from hyperhttp.message.cookies import Cookies
     from hyperhttp.message.headers import HeaderTypes
     from hyperhttp.message.multipart import MultipartEncoder
+    from hyperhttp.message.progress import ProgressTypes
     from hyperhttp.message.url import URL
     from hyperhttp.network.policy import AddressPolicy
     from hyperhttp.network.resolver import Resolver
-    from hyperhttp.pool.proxies import ProxyTypes
+    from hyperhttp.pool.proxy import ProxyTypes
 
 __all__ = [
     "CLIENT_OPTIONS",
@@ -30,13 +35,14 @@ __all__ = [
     "check_names",
 ]
 
-AuthTypes: TypeAlias = "Auth | tuple[str | bytes, str | bytes]"
+AuthTypes: TypeAlias = "Auth | tuple[str | bytes, str | bytes] | str"
 CookieTypes: TypeAlias = "Cookies | Mapping[str, str] | Sequence[tuple[str, str]]"
 ContentTypes: TypeAlias = (
     "bytes | bytearray | memoryview | str | Iterable[bytes] | AsyncIterable[bytes] | IO[bytes] | MultipartEncoder"
 )
-Hooks: TypeAlias = "Mapping[str, Sequence[Callable[[Any], Any]] | Callable[[Any], Any]]"
+Hooks: TypeAlias = "Mapping[str, Sequence[Callable[..., Any]] | Callable[..., Any]]"
 Redirects: TypeAlias = "bool | Literal['downgrade']"
+RetryTypes: TypeAlias = "RetryPolicy | int | None"
 TimeoutTypes: TypeAlias = "float | Timeout | None"
 
 
@@ -63,6 +69,11 @@ class ClientOptions(TypedDict, total=False):
     ssl_context: SSLContext | None
     proxies: ProxyTypes | Mapping[str, ProxyTypes | None] | None
     trust_env: bool
+    retry: RetryTypes
+    retry_policy: RetryTypes
+    circuit_breaker_manager: DomainCircuitBreakerManager | None
+    rate_limit: RateLimiter | RateLimit | float | None
+    telemetry: ErrorTelemetry | None
     event_hooks: Hooks | None
     user_agent: str | None
     happy_eyeballs_delay: float
@@ -72,6 +83,7 @@ class ClientOptions(TypedDict, total=False):
     max_response_size: int | None
     max_decompression_ratio: float | None
     transport: Any
+    mounts: Mapping[str, Any] | None
     uds: str | None
     local_address: str | None
     plugins: Sequence[object] | None
@@ -91,16 +103,18 @@ class RequestOptions(TypedDict, total=False):
     timeout: TimeoutTypes
     follow_redirects: Redirects
     http2: bool | Literal["prior-knowledge"]
+    retry: RetryTypes
     event_hooks: Hooks | None
     proxy: ProxyTypes | None
     stream: bool
+    progress: ProgressTypes | None
     extensions: Mapping[str, Any] | None
 
 
 CLIENT_OPTIONS = frozenset(ClientOptions.__annotations__)
 REQUEST_OPTIONS = frozenset(RequestOptions.__annotations__)
 #: Options that are about sending, not about what is sent.
-SENDING_OPTIONS = frozenset({"auth", "event_hooks", "follow_redirects", "http2", "proxy", "stream", "timeout"})
+SENDING_OPTIONS = frozenset({"auth", "event_hooks", "follow_redirects", "http2", "proxy", "retry", "stream", "timeout"})
 
 
 def check_names(given: Mapping[str, Any], known: frozenset[str], what: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from hyperhttp._version import __version__
-from hyperhttp.auth.base import Auth
-from hyperhttp.auth.basic import BasicAuth
+from hyperhttp.client.credentials import auth_of, netrc_of
+from hyperhttp.client.hooks import hooks_of
 from hyperhttp.client.options import CLIENT_OPTIONS, check_names
 from hyperhttp.config import UNSET, Limits, Timeout
 from hyperhttp.exceptions import InvalidURL
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hyperhttp.client.options import ClientOptions
+    from hyperhttp.errors.circuit_breaker import DomainCircuitBreakerManager
+    from hyperhttp.errors.rate_limit import RateLimiter
 
-__all__ = ["DEFAULT_TIMEOUT", "EVENTS", "Settings", "auth_of", "hooks_of", "http2_of", "redirects_of"]
+__all__ = ["DEFAULT_TIMEOUT", "Settings", "http2_of", "redirects_of"]
 
 #: Seconds for each phase where nothing else is said.
 DEFAULT_TIMEOUT: Final = Timeout(30.0)
@@ -31,8 +33,6 @@ DEFAULT_MAX_RESPONSE_SIZE: Final = 1 << 30
 DEFAULT_MAX_RATIO: Final = 250.0
 #: Seconds an answer of the name service is kept.
 DEFAULT_DNS_TTL: Final = 60.0
-#: Events that `event_hooks` may name.
-EVENTS: Final = frozenset({"request", "response"})
 
 _DEFAULT_LIMITS: Final = Limits()
 
@@ -54,7 +54,8 @@ class Settings:
         self.headers = self._headers(get("headers"), get("user_agent"))
         cookies = get("cookies")
         self.cookies = cookies if isinstance(cookies, Cookies) else Cookies(cookies)
-        self.auth = auth_of(get("auth"))
+        self.auth = auth_of(get("auth"), self.plugins.auth_schemes)
+        self.netrc = netrc_of(trust_env=self.trust_env)
         self.timeout = _timeout(get("timeout", UNSET), get("connect_timeout"))
         self.limits = _limits(options)
         self.http2 = http2_of(get("http2", True))
@@ -68,6 +69,8 @@ class Settings:
         self.proxies = ProxyMap(get("proxies"), trust_env=self.trust_env, schemes=schemes)
         self.proxy_schemes = schemes
         self.hooks = hooks_of(get("event_hooks"))
+        self.breaker = _breaker(get("circuit_breaker_manager"))
+        self.limiter = _limiter(get("rate_limit"))
         self.delay = _seconds("happy_eyeballs_delay", get("happy_eyeballs_delay", 0.25))
         self.dns_ttl = _seconds("dns_ttl", get("dns_ttl", DEFAULT_DNS_TTL))
         self.resolver = get("resolver")
@@ -76,6 +79,7 @@ class Settings:
         ratio = get("max_decompression_ratio", DEFAULT_MAX_RATIO)
         self.max_ratio = None if ratio is None else _number("max_decompression_ratio", ratio)
         self.transport: Any = get("transport")
+        self.mounts: Mapping[str, Any] | None = get("mounts")
         self.uds: str | None = get("uds")
         self.local_address: str | None = get("local_address")
 
@@ -92,41 +96,6 @@ class Settings:
         return headers
 
 
-def auth_of(value: Any) -> Auth | None:
-    """The scheme an ``auth=`` argument stands for; a pair is Basic.
-
-    Raises:
-        TypeError: it is none.
-    """
-    if value is None or isinstance(value, Auth):
-        return value
-    if isinstance(value, tuple) and len(value) == 2:
-        return BasicAuth(*value)
-    if hasattr(value, "auth_flow"):
-        return value  # type: ignore[no-any-return]  # a plugin's scheme fits by its shape
-    msg = f"auth= takes an Auth or (user, password), not {type(value).__name__}"
-    raise TypeError(msg)
-
-
-def hooks_of(value: Mapping[str, Any] | None) -> dict[str, list[Callable[[Any], Any]]] | None:
-    """Hooks by event, as lists of their own; None for none.
-
-    Raises:
-        TypeError: an event is unknown, or a hook cannot be called.
-    """
-    if value is None:
-        return None
-    hooks: dict[str, list[Any]] = {event: [] for event in sorted(EVENTS)}
-    check_names(value, EVENTS, "event_hooks")
-    for event, functions in value.items():
-        hooks[event] = [functions] if callable(functions) else list(functions)
-        for function in hooks[event]:
-            if not callable(function):
-                msg = f"event_hooks[{event!r}] holds {function!r}, which cannot be called"
-                raise TypeError(msg)
-    return hooks
-
-
 def redirects_of(value: Any, limit: int) -> tuple[int, bool]:
     """How many redirects to follow, and whether to leave https for them.
 
@@ -139,6 +108,21 @@ def redirects_of(value: Any, limit: int) -> tuple[int, bool]:
         return limit, True
     msg = f"follow_redirects= takes True, False or 'downgrade', not {value!r}"
     raise ValueError(msg)
+
+
+def _breaker(value: Any) -> DomainCircuitBreakerManager | None:
+    if value is not None and not (hasattr(value, "admit") and hasattr(value, "record")):
+        msg = f"circuit_breaker_manager= takes a DomainCircuitBreakerManager, not {value!r}"
+        raise TypeError(msg)
+    return value  # type: ignore[no-any-return]  # fits by its shape
+
+
+def _limiter(value: Any) -> RateLimiter | None:
+    if value is None:
+        return None
+    from hyperhttp.errors.rate_limit import RateLimiter  # most clients have no limit
+
+    return RateLimiter.of(value)
 
 
 def _base_url(value: Any) -> URL | None:

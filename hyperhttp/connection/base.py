@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
+    from hyperhttp.message.timing import ConnectionInfo
     from hyperhttp.network.base import Channel
 
 __all__ = ["GONE", "IDLE", "IN_USE", "NEW", "Connection"]
@@ -30,6 +31,8 @@ class Connection(Protocol):
         made_at, read_at: moments of its opening and of its last bytes.
         expires_at: moment after which it is not taken out of the idle ones.
         retire_at: moment at which it is too old for another request.
+        info: what is known of it since it was opened; None for one that no dialer has opened.
+        opener: who asked for it to be opened, until that one has it.
         owner: the call that has it, on a connection that serves one at a time.
         began: some of the response to the present request has arrived.
     """
@@ -44,6 +47,8 @@ class Connection(Protocol):
     read_at: float
     expires_at: float
     retire_at: float
+    info: ConnectionInfo | None
+    opener: object
     owner: object | None
     began: bool
 

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from hyperhttp.connection.http1 import HTTP1Connection
 from hyperhttp.connection.http2 import HTTP2Connection
 from hyperhttp.connection.http2_shared import SharedHTTP2Connection
+from hyperhttp.connection.laps import Laps
 from hyperhttp.connection.tunnel import pass_through
-from hyperhttp.exceptions import ConnectError, ConnectTimeout, TotalTimeout
+from hyperhttp.exceptions import ConnectError, ConnectTimeout, ProxyError, TLSError, TotalTimeout
 from hyperhttp.network.addresses import order_addresses, parse_ip_literal
+from hyperhttp.network.failures import AddressFailures
 from hyperhttp.network.tls import TLSOptions, cached_context, server_name, ssl_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from ssl import SSLContext
 
+    from hyperhttp.auth.proxy_digest import ProxySigner
     from hyperhttp.connection.route import Route
     from hyperhttp.network.addresses import Address
     from hyperhttp.network.base import Channel, Network
@@ -41,6 +44,9 @@ class Dialer:
         delay: seconds before the next address is tried beside the first (RFC 8305).
         policy: which addresses may be connected to; None for all.
         connectors: how to speak to a proxy, by its URL's scheme.
+
+    Attributes:
+        failures: addresses that took a connection and then failed.
     """
 
     def __init__(
@@ -57,6 +63,7 @@ class Dialer:
         self._delay = delay
         self._policy = policy
         self._connectors = connectors or {}
+        self.failures = AddressFailures()
 
     async def dial(
         self, lane: Any, release: Callable[..., None], deadline: float, total_at: float
@@ -85,52 +92,98 @@ class Dialer:
             msg = f"no connection to {route.name} within {elapsed:.3g} s"
             return ConnectTimeout(msg, host=route.host, port=route.port, phase="connect", elapsed=elapsed)
 
-        channel = await self.network.within(limit, self._open(route, limit), expired)
+        laps = Laps(self.network.now)
+        channel = await self.network.within(limit, self._open(route, limit, laps), expired)
+        info = laps.describe(channel, route)
+        kind: type[Any] = HTTP1Connection
         if channel.alpn == "h2" or route.http2 == "prior-knowledge":
             channel = channel.share()
             kind = HTTP2Connection if channel.lock is None else SharedHTTP2Connection
-            return kind(channel, self.network, lane, release)
-        return HTTP1Connection(channel, self.network, lane, release)
+        connection: HTTP1Connection | HTTP2Connection = kind(channel, self.network, lane, release)
+        connection.info = info
+        return connection
 
-    async def _open(self, route: Route, deadline: float) -> Channel:
+    async def _open(self, route: Route, deadline: float, laps: Laps) -> Channel:
+        """A channel to the origin; every moment until it is there is a lap of its own kind."""
         if route.uds is not None:
-            context = await self._context(route.tls, route.http2)
+            context = await self._context(route.tls, laps, route.http2)
             name = server_name(route.host) if context is not None else None
             offer = _own_offer(route.tls, route.http2)
-            return await self.network.connect_unix(route.uds, tls=context, server_name=name, offer=offer)
+            channel = await self.network.connect_unix(route.uds, tls=context, server_name=name, offer=offer)
+            _end_connecting(laps, channel, context)
+            return channel
         if route.proxy is not None:
-            return await self._open_through_proxy(route, deadline)
-        context = await self._context(route.tls, route.http2)
+            return await self._open_through_proxy(route, deadline, laps)
+        context = await self._context(route.tls, laps, route.http2)
         offer = _own_offer(route.tls, route.http2)
-        return await self._connect(route.host, route.port, context, route.local_address, offer)
+        return await self._connect(route.host, route.port, context, route.local_address, offer, laps)
 
-    async def _open_through_proxy(self, route: Route, deadline: float) -> Channel:
+    async def _open_through_proxy(self, route: Route, deadline: float, laps: Laps) -> Channel:
+        connector = self._connectors[route.proxy.scheme]
+        targets = [route.host]
+        if route.tunnel and connector.resolves_locally:
+            targets = [address.host for address in await self._resolve(route.host, route.port, laps)]
+            if getattr(connector, "ipv4_only", False):
+                targets = [host for host in targets if ":" not in host] or targets[:1]
+        while len(targets) > 1:
+            try:
+                return await self._open_tunnel(route, connector, targets.pop(0), deadline, laps)
+            except ProxyError as error:
+                if error.phase != "tunnel":
+                    raise  # it is not about this address
+        return await self._open_tunnel(route, connector, targets[0], deadline, laps)
+
+    async def _open_tunnel(self, route: Route, connector: Any, target: str, deadline: float, laps: Laps) -> Channel:
+        """A way to the target; where the proxy asks for credentials in another form, it is asked again."""
+        credentials = (
+            route.proxy.credentials if route.tunnel and getattr(connector, "answers_challenges", False) else None
+        )
+        if credentials is None:
+            return await self._try_tunnel(route, connector, target, deadline, laps)
+        signer = credentials.begin()
+        while True:
+            try:
+                return await self._try_tunnel(route, connector, target, deadline, laps, signer)
+            except ProxyError:
+                if not signer.sends_again:
+                    raise
+
+    async def _try_tunnel(
+        self, route: Route, connector: Any, target: str, deadline: float, laps: Laps, *signer: ProxySigner
+    ) -> Channel:
+        """A connection to the proxy, through it to the target if the route says so, with TLS where it belongs."""
         proxy = route.proxy
-        connector = self._connectors[proxy.scheme]
-        context = await self._context(route.proxy_tls) if connector.tls else None
+        context = await self._context(route.proxy_tls, laps) if connector.tls else None
         offer = _own_offer(route.proxy_tls, http2=False)
-        channel = await self._connect(proxy.host, proxy.port, context, route.local_address, offer)
+        channel = await self._connect(proxy.host, proxy.port, context, route.local_address, offer, laps)
         try:
             if route.tunnel:
-                host = route.host
-                if connector.resolves_locally:
-                    host = (await self._resolve(host, route.port))[0].host
-                await pass_through(channel, connector.handshake(proxy.url, host, route.port), deadline)
-            origin = await self._context(route.tls, route.http2)
+                await pass_through(channel, connector.handshake(proxy.url, target, route.port, *signer), deadline)
+                laps.lap("connect")
+            origin = await self._context(route.tls, laps, route.http2)
             if origin is not None:
                 await channel.start_tls(origin, server_name(route.host), route.name, _own_offer(route.tls, route.http2))
+                laps.lap("tls")
         except BaseException:
             channel.abort()
             raise
         return channel
 
     async def _connect(
-        self, host: str, port: int, context: SSLContext | None, local: str | None, offer: tuple[str, ...] | None
+        self,
+        host: str,
+        port: int,
+        context: SSLContext | None,
+        local: str | None,
+        offer: tuple[str, ...] | None,
+        laps: Laps,
     ) -> Channel:
-        addresses = await self._resolve(host, port)
+        addresses = await self._resolve(host, port, laps)
+        if self.failures.moments:
+            addresses = self.failures.order(addresses, self.network.now())
         name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            return await self.network.connect(
+            channel = await self.network.connect(
                 addresses,
                 name=name,
                 delay=self._delay,
@@ -144,23 +197,43 @@ class Dialer:
             if invalidate is not None:
                 invalidate(host, port)
             raise
+        except TLSError as error:
+            if error.address is not None:
+                self.failures.note(error.address, port, self.network.now())
+            raise
+        _end_connecting(laps, channel, context)
+        return channel
 
-    async def _resolve(self, host: str, port: int) -> Sequence[Address]:
+    async def _resolve(self, host: str, port: int, laps: Laps) -> Sequence[Address]:
         literal = parse_ip_literal(host, port)
-        addresses: Sequence[Address] = [literal] if literal is not None else await self.resolver.resolve(host, port)
+        if literal is not None:
+            addresses: Sequence[Address] = [literal]
+        else:
+            addresses = await self.resolver.resolve(host, port)
+            laps.lap("dns")
         if self._policy is not None:
             addresses = self._policy.permitted(addresses, host)
         return order_addresses(addresses) if len(addresses) > 1 else addresses
 
-    async def _context(self, tls: Any, http2: bool | str = False) -> SSLContext | None:
+    async def _context(self, tls: Any, laps: Laps, http2: bool | str = False) -> SSLContext | None:
         """The TLS context of a route; the first of its kind is built off the event loop."""
         if tls is None:
             return None
         offer = _OFFERS[http2]
         if isinstance(tls, TLSOptions):
             context = cached_context(tls, offer)
-            return context if context is not None else await self.network.call(ssl_context, tls, offer)
+            if context is None:
+                context = await self.network.call(ssl_context, tls, offer)
+            laps.lap("tls")
+            return context
         return cast("SSLContext", tls)
+
+
+def _end_connecting(laps: Laps, channel: Channel, context: SSLContext | None) -> None:
+    """A channel is there, with its first handshake behind it where there is a context."""
+    laps.lap("connect", channel.connected_at)
+    if context is not None:
+        laps.lap("tls")
 
 
 def _own_offer(tls: Any, http2: bool | str) -> tuple[str, ...] | None:

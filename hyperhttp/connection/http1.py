@@ -11,15 +11,9 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from hyperhttp.connection.base import NEW
+from hyperhttp.connection.overdue import CONTINUE_PATIENCE, length_error, read_timeout, total_timeout, write_timeout
 from hyperhttp.connection.stream import ContentStream
-from hyperhttp.exceptions import (
-    ReadError,
-    ReadTimeout,
-    RemoteProtocolError,
-    TotalTimeout,
-    WriteError,
-    WriteTimeout,
-)
+from hyperhttp.exceptions import ReadError, RemoteProtocolError, WriteError
 from hyperhttp.network.base import NEVER, fail
 from hyperhttp.protocol.http1.reader import ResponseReader
 from hyperhttp.protocol.http1.writer import LAST_CHUNK, write_chunk
@@ -29,6 +23,7 @@ if TYPE_CHECKING:
 
     from hyperhttp.config import Timeout
     from hyperhttp.message.content import Content
+    from hyperhttp.message.timing import ConnectionInfo
     from hyperhttp.network.base import Channel, Network, Wait
     from hyperhttp.protocol.events import Field, ResponseHead
 
@@ -52,11 +47,14 @@ class HTTP1Connection(ResponseReader):
         retire_at: moment at which it is too old for another request.
         read_at: moment of the last bytes.
         owner: the exchange that has it now; None in the pool.
+        info: what is known of it since it was opened.
+        opener: who asked for it to be opened, until that one has it.
         place: where the pool has put it: in use, idle or gone.
     """
 
     __slots__ = (
         "_early",
+        "_go_at",
         "_network",
         "_read_timeout",
         "_release",
@@ -71,8 +69,11 @@ class HTTP1Connection(ResponseReader):
         "_write_timeout",
         "channel",
         "expires_at",
+        "info",
         "lane",
         "made_at",
+        "multiplexed",
+        "opener",
         "owner",
         "place",
         "read_at",
@@ -80,7 +81,6 @@ class HTTP1Connection(ResponseReader):
         "uses",
     )
 
-    multiplexed = False
     is_settled = True
     in_use = 1
     http_version = "HTTP/1.1"
@@ -97,11 +97,14 @@ class HTTP1Connection(ResponseReader):
         self._stream: ContentStream | None = None
         self._since = self._sent_at = 0.0
         self._write_since = 0.0
-        self._read_timeout = self._write_timeout = self._total_at = NEVER
+        self._read_timeout = self._write_timeout = self._total_at = self._go_at = NEVER
         self._early = False
         self.owner: object | None = None
+        self.info: ConnectionInfo | None = None
+        self.opener: object = None
         self.uses = 0
         self.place = NEW
+        self.multiplexed = False  # a slot: an attribute of the class costs several times as much to look up
         self.made_at = self.read_at = _now()
         self.expires_at = self.retire_at = NEVER
         channel.attach(self)
@@ -134,9 +137,21 @@ class HTTP1Connection(ResponseReader):
         if not self.reusable:
             msg = f"{self.lane.name} closed the connection, or spoke, before the request was sent"
             raise ReadError(msg, host=self.lane.host, port=self.lane.port)
-        self._arm(timeout, total_at, now)
-        self.uses += 1
         self.expect_response(method, switch)
+        self.uses += 1
+        read = timeout.read
+        write = timeout.write
+        self._read_timeout = NEVER if read is None else read
+        self._write_timeout = NEVER if write is None else write
+        self._total_at = at = total_at
+        self._since = self._sent_at = now
+        self._early = False
+        if read is not None and now + read < at:
+            at = now + read
+        watch = self._watch
+        watch.busy.add(self)
+        if at < watch.when:
+            watch.arm(at)
         self._waiter = waiter = self.channel.new_wait()
         self.channel.write(data)
         return waiter
@@ -149,25 +164,52 @@ class HTTP1Connection(ResponseReader):
         timeout: Timeout,
         total_at: float,
         switch: str | None = None,
+        *,
+        expect: bool = False,
     ) -> Any:
         """Send a request whose content does not travel with its head, and wait for the response's head.
 
-        A final response that comes while the content is still being sent ends the sending (RFC 9112 section 9.3): the
-        response is delivered and the connection is not used again.
+        A final response that comes while the content is still being sent, or with `expect` is still held back, ends the
+        sending (RFC 9112 section 9.3): the response is delivered and the connection is not used again.
         """
         now = _now()
         waiter = self.send(method, head, timeout, total_at, now, switch)
         self._since = NEVER  # the wait for the response begins when the request is sent
-        if content.data is not None and content.length is not None:
+        if expect:
+            await self._hold(waiter)
+        if expect and waiter.done():
+            content.sent_at = _now()
+        elif content.data is not None and content.length is not None:
             await self._send_pieces(memoryview(content.data), waiter)
         elif content.data is not None:
             self.channel.write(write_chunk(content.data) + LAST_CHUNK)
         else:
             await self.channel.send_while(self._send_chunks(content, waiter), waiter)
+        if content.data is not None:
+            content.sent_at = _now()
         if not waiter.done():
             self._since = _now()
             self._watch_until(min(self._since + self._read_timeout, self._total_at))
         return await waiter
+
+    async def _hold(self, waiter: Wait) -> None:
+        """Wait for 100 (Continue), a final response, or the end of patience (RFC 9110 section 10.1.1)."""
+        self._early = True  # who answers now will not read the content: the connection is out of step
+        self._go_at = _now() + min(CONTINUE_PATIENCE, self._read_timeout)
+        self._write_since = NEVER
+        self._watch_until(min(self._go_at, self._total_at))
+        self._writable = self.channel.new_wait()
+        try:
+            if not waiter.done():
+                await self._writable
+        finally:
+            self._writable = None
+            self._go_at = NEVER
+        self._early = waiter.done()
+
+    def _stop_holding(self) -> None:
+        self._go_at = NEVER
+        self.write_resumed()
 
     async def _send_pieces(self, data: memoryview, waiter: Wait) -> None:
         self._early = True  # until the last byte is written, a response that arrives is early
@@ -182,6 +224,7 @@ class HTTP1Connection(ResponseReader):
 
     async def _send_chunks(self, content: Content, waiter: Wait) -> None:
         chunked = content.length is None
+        turn = content.turn
         self._early = True
         sent = 0
         try:
@@ -196,20 +239,18 @@ class HTTP1Connection(ResponseReader):
                 if self.channel.write_paused:
                     await self._wait_writable()
         finally:
-            content.close()
+            content.close(turn)
         self._check_length(content, sent, ended=True)
         if chunked:
             self.channel.write(LAST_CHUNK)
+        content.sent_at = _now()
         self._early = False
 
     def _check_length(self, content: Content, sent: int, *, ended: bool = False) -> None:
         """More or fewer bytes than announced would put the connection out of step."""
         length = content.length
         if length is not None and (sent > length or (ended and sent != length)):
-            msg = (
-                f"the request content has {'more' if sent > length else 'fewer'} bytes than its length says ({length})"
-            )
-            raise WriteError(msg, host=self.lane.host, port=self.lane.port, phase="write")
+            raise length_error(self.lane, length, more=sent > length)
 
     async def _wait_writable(self) -> None:
         self._write_since = _now()
@@ -219,21 +260,6 @@ class HTTP1Connection(ResponseReader):
             await self._writable
         finally:
             self._writable = None
-
-    def _arm(self, timeout: Timeout, total_at: float, now: float) -> None:
-        read = timeout.read
-        write = timeout.write
-        self._read_timeout = NEVER if read is None else read
-        self._write_timeout = NEVER if write is None else write
-        self._total_at = total_at
-        self._since = self._sent_at = now
-        self._early = False
-        at = now + self._read_timeout
-        at = min(at, total_at)
-        watch = self._watch
-        watch.busy.add(self)
-        if at < watch.when:
-            watch.arm(at)
 
     def _watch_until(self, at: float) -> None:
         if at < self._watch.when:
@@ -271,8 +297,10 @@ class HTTP1Connection(ResponseReader):
             self.write_resumed()
 
     def interim_received(self, head: ResponseHead) -> None:
-        """1xx: a sign of life, and no more."""
+        """1xx: a sign of life; 100 lets content go that waits for it."""
         self.read_at = _now()
+        if self._go_at < NEVER and head.status_code == 100:
+            self._stop_holding()
 
     def content_received(self, data: bytes) -> None:
         """Feed the stream, wake its reader."""
@@ -328,6 +356,8 @@ class HTTP1Connection(ResponseReader):
 
     def remaining(self) -> float | None:
         """Seconds that the present wait may still take."""
+        if self._go_at < NEVER:
+            return max(min(self._go_at, self._total_at) - _now(), 0.0)
         if self._total_at == NEVER:
             return None if self._read_timeout == NEVER else self._read_timeout
         return max(min(self._read_timeout, self._total_at - _now()), 0.0)
@@ -347,43 +377,21 @@ class HTTP1Connection(ResponseReader):
         """Let an overdue exchange fail; say when to look again."""
         at = self._total_at
         if at <= now:
-            self.abort(
-                TotalTimeout(
-                    f"the call to {self.lane.name} reached its total timeout {now - self._sent_at:.3g} s after the request "
-                    f"was sent, while waiting for the {self._phase()}",
-                    host=self.lane.host,
-                    port=self.lane.port,
-                    phase=self._phase(),
-                    elapsed=now - self._sent_at,
-                )
-            )
+            self.abort(total_timeout(self.lane, self._phase(), now - self._sent_at))
             return NEVER
         if self._writable is not None:
+            if self._go_at <= now:
+                self._stop_holding()
+                return at
             limit = self._write_since + self._write_timeout
             if limit <= now:
-                self.abort(
-                    WriteTimeout(
-                        f"{self.lane.name} took no bytes for {self._write_timeout:g} s",
-                        host=self.lane.host,
-                        port=self.lane.port,
-                        phase="write",
-                        limit=self._write_timeout,
-                    )
-                )
+                self.abort(write_timeout(self.lane, self._write_timeout))
                 return NEVER
-            at = min(at, limit)
+            at = min(at, limit, self._go_at)
         elif self._waiter is not None:
             limit = max(self._since, min(self.read_at, now)) + self._read_timeout
             if limit <= now:
-                self.abort(
-                    ReadTimeout(
-                        f"{self.lane.name} sent nothing for {self._read_timeout:g} s while waiting for the {self._phase()}",
-                        host=self.lane.host,
-                        port=self.lane.port,
-                        phase=self._phase(),
-                        limit=self._read_timeout,
-                    )
-                )
+                self.abort(read_timeout(self.lane, self._phase(), self._read_timeout))
                 return NEVER
             at = min(at, limit)
         return at
@@ -457,10 +465,23 @@ class HTTP1Connection(ResponseReader):
         fail(waiter, failure)
         fail(writable, failure)
 
+    def hand_over(self) -> Channel:
+        """Give the channel to the protocol that was switched to; the place in the pool is taken until `give_back`."""
+        self._watch.busy.discard(self)
+        self._waiter = self._stream = None
+        self.channel = channel = self.channel.share()
+        return channel
+
+    def give_back(self) -> None:
+        """The protocol that was switched to has ended."""
+        self.stop_reading()
+        self.owner = None
+        self._release(self)
+
     def close(self) -> None:
         """Close in order; at once where content is left that nobody wants any more."""
         self.stop_reading()
-        if self._early or self.channel.write_paused:
+        if self._early or (self.channel.write_paused and not self.channel.closed):
             self.channel.abort()
         else:
             self.channel.close()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hyperhttp.connection.http2_exchange import HTTP2Exchange
     from hyperhttp.connection.stream import ContentStream
     from hyperhttp.message.request import Request
+    from hyperhttp.message.timing import ConnectionInfo
     from hyperhttp.network.base import Channel, Network, Wait
     from hyperhttp.protocol.events import ResponseHead
     from hyperhttp.protocol.http2 import H2Stream
@@ -50,7 +51,7 @@ class HTTP2Connection:
         in_use: exchanges that have it, begun or about to begin.
         reusable: it takes further exchanges.
         lost: it broke.
-        expires_at, retire_at, read_at, place, uses: as of `HTTP1Connection`.
+        expires_at, retire_at, read_at, place, uses, info, opener: as of `HTTP1Connection`.
     """
 
     multiplexed = True
@@ -78,6 +79,8 @@ class HTTP2Connection:
         self._renew_at = _now() + _BUDGET_EVERY
         self.exchanges: set[HTTP2Exchange] = set()
         self.in_use = 0
+        self.info: ConnectionInfo | None = None
+        self.opener: object = None
         self.uses = 0
         self.lost = False
         self.place = NEW
@@ -110,23 +113,26 @@ class HTTP2Connection:
 
     # -- what the pool and the exchanges ask -------------------------------------------------------------------------
 
-    def open(self, exchange: HTTP2Exchange, request: Request, *, end_stream: bool) -> H2Stream:
-        """Begin a request; it is written with all others of this turn."""
+    def open(self, exchange: HTTP2Exchange, request: Request, *, end_stream: bool, protocol: str = "") -> H2Stream:
+        """Begin a request; it is written with all others of this turn. With `protocol` it is an extended CONNECT (RFC 8441)."""
         url = request.url
         fields: Any = request._fields if request._headers is None else request._headers._fields
         host = request._headers.get("host") if request._headers is not None else None
         authority = (host or url.host_header).encode("ascii")
+        if protocol:
+            fields = [field for field in fields if field[0].lower() != b"sec-websocket-key"]  # RFC 8441 section 5
         now = _now()
         if now - self.read_at > _PING_AFTER and self._pinged_at == NEVER:
             self._ping(now)  # idle for long: it may be dead, and only an answer would tell
         stream = self.engine.open_stream(
             exchange,
-            request.method.encode("ascii"),
+            b"CONNECT" if protocol else request.method.encode("ascii"),
             authority,
             url.target.encode("ascii"),
             fields,
             end_stream=end_stream,
             scheme=self.scheme,
+            protocol=protocol.encode("ascii"),
         )
         self.uses += 1
         if not self.exchanges:
@@ -253,6 +259,8 @@ class HTTP2Connection:
     def settings_changed(self) -> None:
         """The peer may take more or fewer streams now."""
         self._release(self)
+        if self.writable:
+            self.write_resumed()  # somebody may wait to hear what the peer offers
 
     def goaway_received(self) -> None:
         """The peer is leaving: no new exchange, the present ones go on."""

@@ -9,16 +9,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from hyperhttp.connection.stream import ContentStream
-from hyperhttp.exceptions import (
-    HyperHTTPError,
-    LocalProtocolError,
-    ReadError,
-    ReadTimeout,
-    TotalTimeout,
-    WriteError,
-    WriteTimeout,
+from hyperhttp.connection.overdue import (
+    CONTINUE_PATIENCE,
+    length_error,
+    read_timeout,
+    total_timeout,
+    waits_for_continue,
+    write_timeout,
 )
+from hyperhttp.connection.stream import ContentStream
+from hyperhttp.exceptions import HyperHTTPError, LocalProtocolError, ReadError
 from hyperhttp.network.base import NEVER, fail
 from hyperhttp.protocol.http2 import ErrorCode
 
@@ -76,6 +76,7 @@ class HTTP2Exchange:
         "_content",
         "_error",
         "_first",
+        "_go_at",
         "_head",
         "_read_timeout",
         "_sender",
@@ -92,13 +93,15 @@ class HTTP2Exchange:
         "unprocessed",
     )
 
+    protocol = ""  # that an extended CONNECT asks for
+
     def __init__(self, connection: HTTP2Connection, timeout: Timeout, total_at: float, now: float) -> None:
         self._connection = connection
         self._read_timeout = NEVER if timeout.read is None else timeout.read
         self._write_timeout = NEVER if timeout.write is None else timeout.write
         self._total_at = total_at
         self._since = self._sent_at = now
-        self._write_since = 0.0
+        self._write_since = self._go_at = 0.0
         self._waiter: Wait | None = None
         self._window: Wait | None = None
         self._head: ResponseHead | None = None
@@ -125,7 +128,8 @@ class HTTP2Exchange:
         self._waiter = waiter = connection.new_wait(self)
         try:
             try:
-                self.stream = connection.open(self, request, end_stream=content is None)
+                end_stream = content is None and not self.protocol
+                self.stream = connection.open(self, request, end_stream=end_stream, protocol=self.protocol)
             except LocalProtocolError as error:
                 if connection.engine.can_open:
                     raise
@@ -142,8 +146,9 @@ class HTTP2Exchange:
             connection.flush_soon()
             if content is not None:
                 self._since = NEVER  # the wait for the response begins when the request is sent
-                await self._send_content(content)
-                self._since = _now()
+                if not waits_for_continue(request) or await self._hold():
+                    await self._send_content(content)
+                self._since = content.sent_at = _now()
                 connection.arm(min(self._since + self._read_timeout, self._total_at))
             await waiter
         except BaseException:
@@ -181,6 +186,23 @@ class HTTP2Exchange:
 
     # -- sending -----------------------------------------------------------------------------------------------------
 
+    async def _hold(self) -> bool:
+        """Wait for 100 (Continue), a final response, or the end of patience; whether to send (RFC 9110 section 10.1.1)."""
+        self._go_at = _now() + min(CONTINUE_PATIENCE, self._read_timeout)
+        self._connection.arm(min(self._go_at, self._total_at))
+        while True:
+            self._window = window = self._connection.new_wait(self)  # before, or a word in between would be missed
+            if not self._go_at or self._head is not None or self._stopped():
+                break
+            await window
+        self._window = None
+        self._go_at = 0.0
+        return self._head is None and not self._stopped()
+
+    def _stop_holding(self) -> None:
+        self._go_at = 0.0
+        self.window_opened()
+
     async def _send_content(self, content: Content) -> None:
         waiter = self._waiter
         stream = self.stream
@@ -214,7 +236,7 @@ class HTTP2Exchange:
             self.abort(error)
 
     async def _send_source(self, content: Content) -> None:
-        length = content.length
+        length, turn = content.length, content.turn
         sent = 0
         try:
             while data := await content.next_chunk(self._connection.network.call):
@@ -225,12 +247,9 @@ class HTTP2Exchange:
                 if self._stopped():
                     return
         finally:
-            content.close()
+            content.close(turn)
         if length is not None and sent != length:
-            msg = (
-                f"the request content has {'more' if sent > length else 'fewer'} bytes than its length says ({length})"
-            )
-            raise WriteError(msg, host=self._connection.lane.host, port=self._connection.lane.port, phase="write")
+            raise length_error(self._connection.lane, length, more=sent > length)
         await self._send(b"", end_stream=True)
 
     async def _send(self, data: bytes | memoryview, *, end_stream: bool = False) -> None:
@@ -247,7 +266,9 @@ class HTTP2Exchange:
                 break
             rest = memoryview(rest)[taken:]
             await self._wait_to_send(window)
-        if connection.channel.write_paused and not self.over and self._error is None and self._head is None:
+        if end_stream and self._head is not None:
+            return  # answered and all handed over: when it leaves is nobody's concern any more
+        if connection.channel.write_paused and not self.over and self._error is None:
             wait = connection.new_wait(self)
             connection.writable.append(wait)
             self._window = wait  # so that a reset, an answer and the deadlines wake it too
@@ -281,8 +302,10 @@ class HTTP2Exchange:
             self._since = _now()
 
     def receive_informational(self, head: ResponseHead) -> None:
-        """1xx: a sign of life, and no more."""
+        """1xx: a sign of life; 100 lets content go that waits for it."""
         self._heard()
+        if self._go_at and head.status_code == 100:
+            self._stop_holding()
 
     def receive_head(self, head: ResponseHead, end_stream: bool) -> None:
         """The final response began."""
@@ -291,6 +314,7 @@ class HTTP2Exchange:
         if end_stream:
             self._end()
         self._wake()
+        self.window_opened()  # who has handed everything over need not wait for the transport any longer
 
     def receive_data(self, data: bytes, end_stream: bool) -> None:
         """Content."""
@@ -402,54 +426,33 @@ class HTTP2Exchange:
     def remaining(self) -> float | None:
         """Seconds that the present wait may still take; a thread that waits asks."""
         limit = self._write_since + self._write_timeout if self._write_since else self._since + self._read_timeout
-        at = min(limit, self._total_at)
+        at = min(self._go_at or limit, self._total_at)
         return None if at == NEVER else max(at - _now(), 0.0)
 
     # -- deadlines ---------------------------------------------------------------------------------------------------
 
     def check(self, now: float) -> float:
         """Let an overdue exchange fail; say when to look again."""
-        name = self._connection.lane.name
+        lane = self._connection.lane
         at = self._total_at
         if at <= now:
-            self.abort(
-                TotalTimeout(
-                    f"the call to {name} reached its total timeout {now - self._sent_at:.3g} s after the request was sent, "
-                    f"while waiting for the {self._phase()}",
-                    host=self._connection.lane.host,
-                    port=self._connection.lane.port,
-                    phase=self._phase(),
-                    elapsed=now - self._sent_at,
-                )
-            )
+            self.abort(total_timeout(lane, self._phase(), now - self._sent_at))
             return NEVER
+        if self._go_at:
+            if self._go_at > now:
+                return min(at, self._go_at)
+            self._stop_holding()
+            return at
         if self._write_since:
             limit = self._write_since + self._write_timeout
             if limit <= now:
-                self.abort(
-                    WriteTimeout(
-                        f"{name} took no bytes for {self._write_timeout:g} s",
-                        host=self._connection.lane.host,
-                        port=self._connection.lane.port,
-                        phase="write",
-                        limit=self._write_timeout,
-                    )
-                )
+                self.abort(write_timeout(lane, self._write_timeout))
                 return NEVER
             return min(at, limit)
         if self._waiter is not None:
             limit = self._since + self._read_timeout
             if limit <= now:
-                msg = f"{name} sent nothing for {self._read_timeout:g} s while waiting for the {self._phase()}"
-                self.abort(
-                    ReadTimeout(
-                        msg,
-                        host=self._connection.lane.host,
-                        port=self._connection.lane.port,
-                        phase=self._phase(),
-                        limit=self._read_timeout,
-                    )
-                )
+                self.abort(read_timeout(lane, self._phase(), self._read_timeout))
                 return NEVER
             return min(at, limit)
         return at

@@ -23,10 +23,10 @@ class SharedHTTP2Connection(HTTP2Connection):
         with self.lock:
             super().__init__(*arguments)
 
-    def open(self, exchange: HTTP2Exchange, request: Request, *, end_stream: bool) -> H2Stream:
+    def open(self, exchange: HTTP2Exchange, request: Request, *, end_stream: bool, protocol: str = "") -> H2Stream:
         """Begin a request."""
         with self.lock:
-            stream = super().open(exchange, request, end_stream=end_stream)
+            stream = super().open(exchange, request, end_stream=end_stream, protocol=protocol)
             exchange.stream = stream
             return stream
 

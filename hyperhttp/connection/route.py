@@ -7,7 +7,7 @@ connection that was opened without verification (CVE-2024-35195).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -43,10 +43,27 @@ class Route:
     http2: bool | str = False
     uds: str | None = None
     local_address: str | None = None
+    _http1: Route | None = field(default=None, init=False, repr=False)
+    _tunnelled: Route | None = field(default=None, init=False, repr=False)
 
     def without_http2(self) -> Route:
-        """The same way, spoken in HTTP/1.1."""
-        return replace(self, http2=False)
+        """The same way, spoken in HTTP/1.1; always the same route, so that its connections are found again."""
+        if self.http2 is False:
+            return self
+        return self._variant("_http1", http2=False)
+
+    def tunnelled(self) -> Route:
+        """The same way, through a tunnel where there is a proxy: for what a proxy would not forward."""
+        if self.proxy is None or self.tunnel:
+            return self
+        return self._variant("_tunnelled", tunnel=True)
+
+    def _variant(self, name: str, **changes: Any) -> Route:
+        variant: Route | None = getattr(self, name)
+        if variant is None:
+            variant = replace(self, **changes)
+            object.__setattr__(self, name, variant)
+        return variant
 
     @property
     def name(self) -> str:

@@ -7,6 +7,7 @@ reader stops the peer, not the other way round.
 
 from __future__ import annotations
 
+import time
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -33,6 +34,8 @@ _LARGEST: Final = 16_777_216
 _KEPT: Final = 16_777_216
 
 _keeps_memory = False
+
+_now = time.monotonic
 
 
 def _keep_memory() -> None:
@@ -80,6 +83,7 @@ class ContentStream:
         received: bytes that have arrived so far, in transfer-decoded form.
         length: bytes announced, or None.
         trailers: fields that came after the content.
+        ended_at: the moment of the last byte; 0 until then.
     """
 
     __slots__ = (
@@ -91,6 +95,7 @@ class ContentStream:
         "_size",
         "_source",
         "ended",
+        "ended_at",
         "error",
         "length",
         "received",
@@ -109,6 +114,7 @@ class ContentStream:
         self._collecting = False
         self._limit: int | None = None
         self.ended = False
+        self.ended_at = 0.0
         self.error: Exception | None = None
         self.received = 0
         self.length = length
@@ -135,6 +141,7 @@ class ContentStream:
         """The content is complete."""
         self.trailers = trailers
         self.ended = True
+        self.ended_at = _now()
         source, self._source = self._source, None
         if self._paused and source is not None:
             self._paused = False
@@ -258,6 +265,13 @@ class ContentStream:
                 await self._wait()
         self.received = length
         return buffer.getvalue()
+
+    def take_over(self) -> list[bytes]:
+        """What has come and was not taken; this stream is not fed any more."""
+        chunks, self._chunks = self._chunks, []
+        self._size = 0
+        self._source = None
+        return chunks
 
     def close(self) -> None:
         """Give up the rest."""

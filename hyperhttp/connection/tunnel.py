@@ -17,6 +17,7 @@ from hyperhttp.protocol.http1.writer import write_fields, write_request_line
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from hyperhttp.auth.proxy_digest import ProxySigner
     from hyperhttp.exceptions import RemoteProtocolError
     from hyperhttp.message.url import URL
     from hyperhttp.network.base import Channel, Wait
@@ -35,26 +36,39 @@ class HTTPProxyConnector:
         tls: the connection to the proxy itself is TLS.
         resolves_locally: False: names are left to the proxy.
         forwards: True: requests for ``http`` targets go to the proxy in absolute-form.
+        answers_challenges: True: the handshake takes what signs it.
     """
 
     resolves_locally = False
     forwards = True
+    answers_challenges = True
 
     def __init__(self, *, tls: bool) -> None:
         self.tls = tls
         self.default_port = 443 if tls else 80
 
-    def handshake(self, proxy: URL, host: str, port: int) -> Generator[bytes, bytes, bytes]:
+    def handshake(
+        self, proxy: URL, host: str, port: int, signer: ProxySigner | None = None
+    ) -> Generator[bytes, bytes, bytes]:
         """Ask for a tunnel to `host` and `port`.
+
+        Args:
+            proxy: its URL.
+            host: of the target.
+            port: of the target.
+            signer: the credentials for the proxy; without it, those of the URL are sent as Basic. After a challenge that
+                it can answer it says so, and the tunnel is to be asked for on another connection.
 
         Raises:
             ProxyError: the proxy refused it or gave no answer.
         """
+        host = host.partition("%")[0]  # the zone of an address is this host's alone (RFC 6874 section 1)
         authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         target = authority.encode("ascii")
         fields = [(b"Host", target)]
-        if proxy.userinfo:
-            fields.append((b"Proxy-Authorization", _basic(proxy)))
+        authorization = signer.authorization("CONNECT", authority) if signer is not None else _basic(proxy)
+        if authorization is not None:
+            fields.append((b"Proxy-Authorization", authorization))
         answer = _Answer()
         answer.expect_response("CONNECT")
         data = yield write_request_line(b"CONNECT", target) + write_fields(fields) + b"\r\n"
@@ -72,13 +86,21 @@ class HTTPProxyConnector:
                 data = yield b""
         head = answer.head
         if not 200 <= head.status_code < 300:
+            if head.status_code == 407 and signer is not None:
+                signer.heed(head.fields, can_sign=True)
             said = f"{head.status_code} {head.reason}".rstrip()
             msg = f"the proxy {proxy.host}:{proxy.effective_port} refused the tunnel to {authority}: {said}"
-            raise ProxyError(msg, host=proxy.host, port=proxy.effective_port, phase="tunnel")
+            error = ProxyError(msg, host=proxy.host, port=proxy.effective_port, phase="tunnel")
+            error.retryable = head.status_code >= 500 or head.status_code in (408, 429)
+            raise error
+        if signer is not None:
+            signer.accept(head.fields)
         return b"".join(answer.rest)
 
 
-def _basic(proxy: URL) -> bytes:
+def _basic(proxy: URL) -> bytes | None:
+    if not proxy.userinfo:
+        return None
     from base64 import b64encode
 
     return b"Basic " + b64encode(f"{proxy.username}:{proxy.password}".encode())

@@ -14,6 +14,7 @@ from hyperhttp.message.sources import Source, source_of
 from hyperhttp.message.text import decode_json_text
 
 if TYPE_CHECKING:
+    from hyperhttp.message.progress import ProgressTypes
     from hyperhttp.message.sources import Call
 
 __all__ = [
@@ -41,9 +42,11 @@ class Content:
         length: Bytes there will be; None when that is not known, so that it has to be sent chunked.
         data: The whole content, when it is in memory; then there is no `source`.
         source: What produces the content, when it is not in memory.
+        sent_at: The moment at which it was sent last, where that took more than one write.
+        turn: Counts the times that somebody began to read it.
     """
 
-    __slots__ = ("data", "fields", "length", "source")
+    __slots__ = ("data", "fields", "length", "sent_at", "source", "turn")
 
     def __init__(
         self,
@@ -54,6 +57,8 @@ class Content:
     ) -> None:
         self.data = data
         self.source = source
+        self.sent_at = 0.0
+        self.turn = 0
         self.length: int | None = len(data) if data is not None else source.length if source is not None else 0
         self.fields: list[tuple[bytes, bytes]] = [] if content_type is None else [content_type]
         if self.length is not None:
@@ -92,18 +97,35 @@ class Content:
         """
         return b"" if self.source is None else await self.source.next_chunk(call)
 
+    def watch(self, progress: ProgressTypes) -> None:
+        """Tell somebody how much was sent: ``progress(done, total)``, plain or ``async``.
+
+        Raises:
+            TypeError: that cannot be called.
+        """
+        from hyperhttp.message.progress import WatchedSource  # rarely asked for
+
+        self.source = WatchedSource(self.source or self.data or b"", progress)
+        self.data = None
+
     def rewind(self) -> None:
         """Go back to the beginning: to be called before each sending. It does not wait.
 
         Raises:
             StreamConsumed: some was sent already and cannot be produced again.
         """
+        self.turn += 1
         if self.source is not None:
             self.source.rewind()
 
-    def close(self) -> None:
-        """Free files that are open for sending, without waiting; `rewind` makes it ready again."""
-        if self.source is not None:
+    def close(self, turn: int | None = None) -> None:
+        """Free files that are open for sending, without waiting; `rewind` makes it ready again.
+
+        Args:
+            turn: the reader's; nothing happens when somebody else has begun to read meanwhile, as one that was cancelled may
+                find out late.
+        """
+        if self.source is not None and turn in (None, self.turn):
             self.source.close()
 
     def __repr__(self) -> str:
@@ -196,7 +218,11 @@ def _encode_source(source: Source) -> Content:
 
 
 class JsonCodec(Protocol):
-    """What turns values into JSON and back."""
+    """What turns values into JSON and back.
+
+    One that has a method ``loads_as(data: bytes, kind: Any) -> Any`` too makes the values of ``response.json(kind)``; it
+    raises ValueError for what is no such value, TypeError for a kind it cannot make.
+    """
 
     @property
     def name(self) -> str:

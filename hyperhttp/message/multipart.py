@@ -99,6 +99,7 @@ class MultipartEncoder(Source):
         LocalProtocolError: a content type or header of a part, or the boundary, may not be sent.
         OSError: there is no file at a path.
         TypeError: something is neither of the above.
+        ValueError: the chunk size is not positive.
     """
 
     __slots__ = ("_chunk_size", "_offset", "_place", "_segments", "boundary", "content_type")
@@ -119,6 +120,8 @@ class MultipartEncoder(Source):
         self.boundary = boundary
         quoted = f'"{boundary}"' if _NEEDS_QUOTES(boundary) else boundary
         self.content_type = f"multipart/form-data; boundary={quoted}"
+        if chunk_size < 1:
+            raise ValueError(f"chunk_size must be at least 1, not {chunk_size}")
         self._chunk_size = chunk_size
         self._place = self._offset = 0
         rendered = [_part(name, part, chunk_size) for name, part in form_pairs(parts, repeating=list)]

@@ -15,9 +15,21 @@ __all__ = ["ReadOptions", "Stream", "StreamGuard"]
 class Stream(Protocol):
     """Content on its way, as a connection gives it."""
 
-    ended: bool
-    received: int
-    trailers: Sequence[tuple[Any, ...]]
+    @property
+    def ended(self) -> bool:
+        """The last byte has arrived."""
+
+    @property
+    def ended_at(self) -> float:
+        """The moment of that; 0 until then."""
+
+    @property
+    def received(self) -> int:
+        """Bytes that have arrived so far."""
+
+    @property
+    def trailers(self) -> Sequence[tuple[Any, ...]]:
+        """Fields after the content."""
 
     @property
     def is_open(self) -> bool:
@@ -45,9 +57,10 @@ class ReadOptions:
         max_ratio: decoded bytes per encoded byte, or None.
         drive: runs a coroutine on a blocking client; None on an asynchronous one.
         json: loads JSON from bytes.
+        json_as: loads JSON as a type, where the client's codec can.
     """
 
-    __slots__ = ("codings", "drive", "json", "max_ratio", "max_size")
+    __slots__ = ("codings", "drive", "json", "json_as", "max_ratio", "max_size")
 
     def __init__(
         self,
@@ -56,12 +69,14 @@ class ReadOptions:
         max_ratio: float | None,
         drive: Callable[[Coroutine[Any, Any, Any]], Any] | None = None,
         json: Callable[[bytes], Any] | None = None,
+        json_as: Callable[[bytes, Any], Any] | None = None,
     ) -> None:
         self.codings = codings
         self.max_size = max_size
         self.max_ratio = max_ratio
         self.drive = drive
         self.json = json
+        self.json_as = json_as
 
 
 class StreamGuard:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from hyperhttp.message.content import JsonCodec
     from hyperhttp.message.headers import HeaderTypes
+    from hyperhttp.message.progress import ProgressTypes
 
 __all__ = ["EXPECTING_CONTENT", "IDEMPOTENT_METHODS", "Request"]
 
@@ -39,6 +40,7 @@ class Request:
         json: any value the JSON codec takes.
         files: parts of a multipart form.
         extensions: values for transports and plugins.
+        progress: ``progress(done, total)`` is told how much of the content was sent; plain or ``async``.
 
     Attributes:
         url: where it goes; an `URL`, assignable as text too.
@@ -71,6 +73,7 @@ class Request:
         files: Any = None,
         extensions: Mapping[str, Any] | None = None,
         json_codec: JsonCodec | None = None,
+        progress: ProgressTypes | None = None,
     ) -> None:
         self.method = method
         self._url = (
@@ -79,6 +82,8 @@ class Request:
         self._headers = Headers(headers)
         if content is not None or data is not None or json is not None or files is not None:
             self._set_content(encode_content(content=content, data=data, json=json, files=files, json_codec=json_codec))
+            if progress is not None and self._content is not None:
+                self._content.watch(progress)
         elif method in EXPECTING_CONTENT:
             self._headers.setdefault("Content-Length", "0")
         if cookies:
@@ -145,6 +150,18 @@ class Request:
     def is_idempotent(self) -> bool:
         """Sending it twice does what sending it once does (RFC 9110 section 9.2.2)."""
         return self.method in IDEMPOTENT_METHODS
+
+    def as_curl(self, *, secrets: bool = False) -> str:
+        """The request as a command line of curl, quoted for a POSIX shell.
+
+        Content that is not in memory, or too large for a command line, is taken from its standard input.
+
+        Args:
+            secrets: leave credentials, cookies and the like in; without them, ``[secret]`` stands in their place.
+        """
+        from hyperhttp.message.curl import curl_command  # for those who want to see it
+
+        return curl_command(self, secrets=secrets)
 
     def _set_content(self, content: Content | None) -> None:
         """Carry `content` and say so in the header fields, unless they already speak of it."""

@@ -7,14 +7,11 @@ the other's responses with a sentence that says what to call.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from hyperhttp.exceptions import (
     DecodingError,
-    HTTPStatusError,
     HyperHTTPError,
-    ResponseNotRead,
-    StreamClosed,
     StreamConsumed,
 )
 from hyperhttp.message.coding import CodingChain, decode_all
@@ -24,17 +21,24 @@ from hyperhttp.message.headers import Headers
 from hyperhttp.message.links import parse_links
 from hyperhttp.message.pieces import Bytes, Lines, Text, drive_ready
 from hyperhttp.message.reading import ReadOptions
+from hyperhttp.message.refusing import Refusing
+from hyperhttp.message.status import Status
 from hyperhttp.message.text import charset_of, decode_text
+from hyperhttp.message.timing import work_out
+from hyperhttp.message.typed_json import load_as
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
+    from hyperhttp.message.attempt import Attempt
     from hyperhttp.message.headers import HeaderTypes
     from hyperhttp.message.pieces import Pieces
     from hyperhttp.message.reading import Stream, StreamGuard
     from hyperhttp.message.request import Request
+    from hyperhttp.message.sse import Events, ServerSentEvent
+    from hyperhttp.message.timing import ConnectionInfo, Timing
     from hyperhttp.message.url import URL
 
 __all__ = ["Response"]
@@ -43,9 +47,10 @@ __all__ = ["Response"]
 _PLAIN = ReadOptions({}, None, None)
 
 P = TypeVar("P", bound="Pieces")
+T = TypeVar("T")
 
 
-class Response:
+class Response(Status, Refusing):
     """What came back. Hooks may hang attributes of their own on it.
 
     Args:
@@ -60,12 +65,15 @@ class Response:
         reason: the reason phrase; empty on HTTP/2.
         http_version: ``"HTTP/1.1"``, ``"HTTP/2"`` or ``"HTTP/1.0"``.
         history: the redirect responses that led here, oldest first.
+        attempts: what was sent for this request and did not give its response, oldest first: retries, replays on a
+            fresh connection, rounds of authentication.
         elapsed: seconds from the request sent to the head received.
     """
 
     reason: str = ""
     http_version: str = "HTTP/1.1"
     history: Sequence[Response] = ()
+    attempts: Sequence[Attempt] = ()
     elapsed: float = 0.0
     _request: Request | None = None
     _fields: Sequence[Any] = ()
@@ -75,6 +83,7 @@ class Response:
     _encoded: bytes | None = None  # in hand, not yet decoded
     _stream: Stream | None = None
     _guard: StreamGuard | None = None
+    _plain: bool = False  # all of it in hand, nothing to decode, untouched: the shortest way, and the most frequent
     _coded: bool = False
     _content: bytes | None = None
     _text: str | None = None
@@ -83,6 +92,10 @@ class Response:
     _consumed: bool = False
     _closed: bool = False
     _options: ReadOptions = _PLAIN
+    _connection: ConnectionInfo | None = None
+    _phases: tuple[float, bool, float] | None = None
+    _head_at: float = 0.0
+    _timing: Timing | None = None
 
     def __init__(
         self,
@@ -140,6 +153,20 @@ class Response:
         return self._cookies
 
     @property
+    def connection(self) -> ConnectionInfo | None:
+        """What is known of the connection it came over: peer, proxy, TLS; None for one that came over no network."""
+        return self._connection
+
+    @property
+    def timing(self) -> Timing:
+        """Where the time of this attempt went, in seconds."""
+        if self._timing is not None:
+            return self._timing
+        ended = 0.0 if self._stream is None else self._stream.ended_at
+        receive = max(ended - self._head_at, 0.0) if ended else 0.0
+        return work_out(self._connection, self._phases, self.elapsed, receive)
+
+    @property
     def extensions(self) -> dict[str, Any]:
         """Values from transports and plugins."""
         if self._extensions is None:
@@ -162,50 +189,6 @@ class Response:
         if self._stream is not None:
             return self._stream.received
         return len(self._encoded) if self._encoded is not None else self._size
-
-    @property
-    def is_informational(self) -> bool:
-        """1xx: another response follows."""
-        return self.status_code < 200
-
-    @property
-    def is_success(self) -> bool:
-        """2xx."""
-        return 200 <= self.status_code < 300
-
-    @property
-    def is_client_error(self) -> bool:
-        """4xx."""
-        return 400 <= self.status_code < 500
-
-    @property
-    def is_server_error(self) -> bool:
-        """5xx."""
-        return 500 <= self.status_code < 600
-
-    @property
-    def is_error(self) -> bool:
-        """4xx or 5xx."""
-        return 400 <= self.status_code < 600
-
-    @property
-    def is_redirect(self) -> bool:
-        """A 3xx that says where to go."""
-        return self.status_code in (301, 302, 303, 307, 308) and "location" in self.headers
-
-    def raise_for_status(self) -> Self:
-        """The response itself, unless its status is 4xx or 5xx.
-
-        Raises:
-            HTTPStatusError: it is.
-        """
-        if not self.is_error:
-            return self
-        where = f" for {self._request.method} {self._request.url.redacted}" if self._request is not None else ""
-        said = f"{self.status_code} {self.reason}".rstrip()
-        shown = f": {self._content[:200]!r}" if self._content else ""
-        msg = f"the server answered {said}{where}{shown}"
-        raise HTTPStatusError(msg, request=self._request, response=self)
 
     # -- content in hand ---------------------------------------------------------------------------------------------
 
@@ -241,15 +224,24 @@ class Response:
         self._encoding = value
         self._text = None
 
-    def json(self) -> Any:
-        """The content as JSON.
+    @overload
+    def json(self) -> Any: ...
+    @overload
+    def json(self, kind: type[T]) -> T: ...
+    @overload
+    def json(self, kind: Any) -> Any: ...
+    def json(self, kind: Any = None) -> Any:
+        """The content as JSON; as a `kind` where one is named: a struct, a model, a dataclass, a list of them.
 
         Raises:
             ResponseNotRead: it has not been read yet.
-            ValueError: it is not JSON.
+            ValueError: it is not JSON, or JSON of something else than `kind`.
+            TypeError: no package that makes values of `kind` is installed (msgspec or pydantic).
         """
         if self._content is None:
             self._not_read("json()")
+        if kind is not None:
+            return load_as(self._content, kind, self._options.json_as)
         load = self._options.json or default_json_codec().loads
         return load(self._content)
 
@@ -266,11 +258,12 @@ class Response:
             StreamConsumed: it was iterated over.
             TransportError: the connection failed before its end.
         """
+        if self._plain and self._options.drive is None and self._take_plain():
+            return self._content  # type: ignore[return-value]  # set by now
         if self._content is None:
             if self._options.drive is not None:
                 self._wrong_face("aread()", "read()")
-            if not self._take_plain():
-                await self._load()
+            await self._load()
         return self._content  # type: ignore[return-value]  # set by now
 
     async def atext(self) -> str:
@@ -278,10 +271,16 @@ class Response:
         await self.aread()
         return self.text
 
-    async def ajson(self) -> Any:
-        """Read the content and give it as JSON."""
+    @overload
+    async def ajson(self) -> Any: ...
+    @overload
+    async def ajson(self, kind: type[T]) -> T: ...
+    @overload
+    async def ajson(self, kind: Any) -> Any: ...
+    async def ajson(self, kind: Any = None) -> Any:
+        """Read the content and give it as JSON; see `json`."""
         await self.aread()
-        return self.json()
+        return self.json(kind)
 
     def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
         """The decoded content piece by piece; `chunk_size` bytes each, or as they come."""
@@ -298,6 +297,14 @@ class Response:
     def aiter_lines(self) -> AsyncIterator[str]:
         """The content line by line, without line ends."""
         return self._async_pieces("aiter_lines()", Lines(self))
+
+    def aiter_sse(self, *, max_event_size: int | None = 1_048_576) -> AsyncIterator[ServerSentEvent]:
+        """The content as server-sent events (HTML standard, section 9.2.6), of at most `max_event_size` bytes each.
+
+        Raises:
+            RemoteProtocolError: the content is no event stream.
+        """
+        return self._async_pieces("aiter_sse()", _new_events(self, max_event_size))
 
     async def aclose(self) -> None:
         """Give up what has not been read; the connection is free again."""
@@ -340,6 +347,10 @@ class Response:
         """The content line by line, without line ends."""
         return self._sync_pieces("iter_lines()", Lines(self))
 
+    def iter_sse(self, *, max_event_size: int | None = 1_048_576) -> Iterator[ServerSentEvent]:
+        """The content as server-sent events; see `aiter_sse`."""
+        return self._sync_pieces("iter_sse()", _new_events(self, max_event_size))
+
     def close(self) -> None:
         """Give up what has not been read; the connection is free again."""
         if self._options.drive is None and self._stream is not None:
@@ -357,13 +368,12 @@ class Response:
     # -- how it is read ----------------------------------------------------------------------------------------------
 
     def _take_plain(self) -> bool:
-        """The shortest way, and the most frequent: everything is in hand and nothing is to be decoded."""
+        """Take what is in hand as it is, where it is `_plain` and not too large."""
         encoded = self._encoded
-        if encoded is None or self._coded or self._closed or self._consumed:
-            return False
         limit = self._options.max_size
-        if limit is not None and len(encoded) > limit:
+        if not self._plain or encoded is None or (limit is not None and len(encoded) > limit):
             return False
+        self._plain = False
         self._size = len(encoded)
         self._content = encoded
         self._encoded = None
@@ -435,15 +445,19 @@ class Response:
         if raw and self._coded and self._content is not None:
             msg = "the content was read and decoded; what was sent is not kept: iterate over the raw bytes instead of reading"
             raise StreamConsumed(msg)
+        self._plain = False
         self._consumed = True
         return self._content
 
     def give_up(self) -> None:
         """The rest of the content is not wanted; its connection is free again, or closed."""
         self._closed = True
+        self._plain = False
         self._encoded = None
         if self._stream is not None and self._stream.is_open:
             self._stream.close()
+        if self._extensions and "upgraded" in self._extensions:
+            self._extensions["upgraded"].abort()
 
     def _async_pieces(self, name: str, pieces: P) -> P:
         if self._options.drive is not None:
@@ -459,34 +473,21 @@ class Response:
             pieces.drive = self._options.drive
         return pieces
 
-    def _refuse(self) -> NoReturn:
-        if self._consumed:
-            msg = "the content was already iterated over and is not kept: call aread() (or read()) first if it is needed twice"
-            raise StreamConsumed(msg)
-        msg = "the response was closed before its content was read"
-        raise StreamClosed(msg)
-
-    def _not_read(self, what: str) -> NoReturn:
-        if self._consumed or self._closed:
-            self._refuse()
-        call = "await response.aread()" if self._options.drive is None else "response.read()"
-        msg = f"{what} is there once the content has been read: call `{call}` first"
-        raise ResponseNotRead(msg)
-
-    def _wrong_face(self, called: str, instead: str) -> NoReturn:
-        face = "SyncClient" if self._options.drive is not None else "Client"
-        msg = f"this response comes from {face}: call {instead} instead of {called}"
-        raise RuntimeError(msg)
-
     def __repr__(self) -> str:
         return f"<Response [{self.status_code}{' ' + self.reason if self.reason else ''}]>"
 
     def __getstate__(self) -> dict[str, Any]:
         if self._content is None:
             self._not_read("a response that can be pickled")
-        state = self.__dict__.copy()
+        state = {**self.__dict__, "_timing": self.timing}
         state.pop("_stream", None)
         state.pop("_guard", None)
         state.pop("_options", None)
         state.update(_headers=self.headers, _fields=())
         return state
+
+
+def _new_events(response: Response, limit: int | None) -> Events:
+    from hyperhttp.message.sse import Events  # for those who read them
+
+    return Events(response, limit)

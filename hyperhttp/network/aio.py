@@ -14,7 +14,7 @@ import time
 from asyncio import get_running_loop
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from hyperhttp.exceptions import ConnectError
+from hyperhttp.exceptions import ConnectError, TLSError
 from hyperhttp.network.addresses import Race
 from hyperhttp.network.aio_channel import AioChannel, OfferGate
 from hyperhttp.network.aio_watch import AioWatch, Guard
@@ -32,6 +32,7 @@ __all__ = ["AioChannel", "AioNetwork", "get_running_loop"]
 
 T = TypeVar("T")
 
+_CANCEL_GRACE: Final = 1.0  # seconds a cancelled task gets to clean up
 _WORKERS: Final = 8  # threads for name look-ups and file reads
 
 
@@ -46,6 +47,7 @@ class AioNetwork:
         self._executor: ThreadPoolExecutor | None = None
         self._shared: dict[Any, asyncio.Task[Any]] = {}
         self._timers: set[asyncio.TimerHandle] = set()
+        self._beside: dict[asyncio.Task[None], float] = {}
         self.offers = OfferGate()
 
     async def connect(
@@ -61,7 +63,11 @@ class AioNetwork:
     ) -> Channel:
         """Open a channel to the first address that answers."""
         sock, peer = await self._first_socket(addresses, name, delay, local_address)
-        return await self._wrap(sock, peer, tls, server_name, name, offer)
+        try:
+            return await self._wrap(sock, peer, tls, server_name, name, offer)
+        except TLSError as error:
+            error.address = peer
+            raise
 
     async def connect_unix(
         self, path: str, *, tls: SSLContext | None, server_name: str | None, offer: tuple[str, ...] | None = None
@@ -158,9 +164,65 @@ class AioNetwork:
                 raise expired() from error
             raise
 
+    def call_safely(self, callback: Callable[[], None]) -> None:
+        """Call back soon, from wherever this is called."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody minds
+            self.loop.call_soon_threadsafe(callback)
+
+    def start(self, work: Coroutine[Any, Any, None], patience: float) -> asyncio.Task[None]:
+        """Run something beside the caller, until the network is closed at the latest."""
+        task = self.loop.create_task(work)
+        self._beside[task] = patience
+        task.add_done_callback(lambda done: self._beside.pop(done, None))
+        return task
+
+    async def _end_beside(self) -> None:
+        """Let what runs beside come to its end, each as long as it was given."""
+        started = time.monotonic()
+        while self._beside:
+            soonest = started + min(self._beside.values())
+            await asyncio.wait(tuple(self._beside), timeout=max(soonest - time.monotonic(), 0.0))
+            now = time.monotonic()
+            overdue = [task for task, patience in self._beside.items() if now - started >= patience]
+            for task in overdue:
+                task.cancel()
+                del self._beside[task]
+            if overdue:
+                await asyncio.wait(overdue, timeout=_CANCEL_GRACE)
+
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         await asyncio.sleep(seconds)
+
+    async def first(
+        self, start: Callable[[int], Coroutine[Any, Any, T] | None], delay: float, discard: Callable[[T], None]
+    ) -> T:
+        """The result of the first of several runs of the same work, begun `delay` seconds apart."""
+        running: set[asyncio.Task[T]] = set()
+        number = 0
+        error: BaseException | None = None
+        try:
+            while True:
+                # After a failure nothing new begins: what to do about it is for somebody else to decide.
+                work = start(number) if error is None else None
+                if work is not None:
+                    running.add(self.loop.create_task(work))
+                    number += 1
+                timeout = None if work is None else delay
+                done, _ = await asyncio.wait(running, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+                winner = next((task for task in done if not task.cancelled() and task.exception() is None), None)
+                if winner is not None:
+                    running.discard(winner)
+                    return winner.result()
+                running -= done
+                for task in done:
+                    error = asyncio.CancelledError() if task.cancelled() else task.exception()
+                if error is not None and not running:
+                    raise error
+        finally:
+            for task in running:
+                task.add_done_callback(lambda late: _discard_late(late, discard))
+                task.cancel()
 
     async def call(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run something that blocks in a worker thread."""
@@ -211,6 +273,8 @@ class AioNetwork:
 
     async def close(self) -> None:
         """Close every channel and return when the transports are gone."""
+        if self._beside:
+            await self._end_beside()
         self._stop()
         channels = tuple(self.channels)
         for channel in channels:
@@ -274,6 +338,11 @@ def _give_up(running: Iterable[asyncio.Task[tuple[socket.socket, str]]]) -> None
 def _close_late(task: asyncio.Task[tuple[socket.socket, str]]) -> None:
     if not task.cancelled() and task.exception() is None:
         task.result()[0].close()
+
+
+def _discard_late(task: asyncio.Task[T], discard: Callable[[T], None]) -> None:
+    if not task.cancelled() and task.exception() is None:
+        discard(task.result())
 
 
 def _refused(name: str, addresses: Sequence[Address], errors: list[OSError]) -> ConnectError:

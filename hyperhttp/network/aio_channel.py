@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from hyperhttp.exceptions import ConnectError, TLSError
@@ -77,6 +78,7 @@ class AioChannel(asyncio.Protocol):
         "_transport",
         "alpn",
         "closed",
+        "connected_at",
         "data_received",
         "new_wait",
         "peer",
@@ -94,6 +96,7 @@ class AioChannel(asyncio.Protocol):
         self._gone: asyncio.Future[None] | None = None
         self.alpn: str | None = None
         self.peer = peer
+        self.connected_at = time.monotonic()
         self.write_paused = False
         self.closed = False
         # Bound once, so that each read and write costs one call less. `data_received` is a slot for the same reason.
@@ -171,6 +174,12 @@ class AioChannel(asyncio.Protocol):
 
     lock = None
 
+    @property
+    def tls_version(self) -> str | None:
+        """Such as ``"TLSv1.3"``; None without TLS."""
+        tls = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
+        return None if tls is None else cast("str | None", tls.version())
+
     def share(self) -> AioChannel:
         """One loop, one thread: a channel is shared as it is."""
         return self
@@ -207,8 +216,9 @@ class AioChannel(asyncio.Protocol):
             self._network.loop.call_soon_threadsafe(callback)
 
     def is_alive(self, idle: float) -> bool:
-        """Not closed, and nothing waits in the socket that the loop has had no time to read and that would be an answer to
-        nobody's question; frames of a connection that many share may come at any time.
+        """Not closed, and nothing waits in the socket that would answer a question nobody has asked.
+
+        The loop may have had no time to read it. Frames of a connection that many share may come at any time.
         """
         if self.closed or self._transport is None:
             return False
@@ -289,6 +299,7 @@ class AioChannel(asyncio.Protocol):
             raise ConnectError(msg)
         self.data_received = self._early.append
         self._receiver = None
+        _mend_force_close(transport)
         try:
             secured = await self._handshake(transport, context, server_name, offer)
         except (OSError, EOFError) as error:
@@ -394,3 +405,10 @@ def _ignore(_data: bytes) -> None:
 def _not_connected(_data: bytes | bytearray | memoryview) -> None:
     msg = "the channel is not connected"
     raise ConnectError(msg)
+
+
+def _mend_force_close(transport: Any) -> None:
+    """Let a handshake fail inside TLS: CPython up to 3.11.7 hands `_abort` an argument there that it does not take."""
+    abort = getattr(getattr(transport, "_ssl_protocol", None), "_abort", None)
+    if abort is not None and getattr(getattr(abort, "__code__", None), "co_argcount", 0) == 1:
+        transport._force_close = lambda _error: transport.abort()

@@ -141,6 +141,8 @@ class Channel(Protocol):
     alpn: str | None
     #: The peer's address as it was connected to.
     peer: str
+    #: The moment the peer took the connection, before any handshake.
+    connected_at: float
     #: More was written than the peer takes; wait for `Receiver.write_resumed`.
     write_paused: bool
     #: No byte will pass any more.
@@ -149,6 +151,10 @@ class Channel(Protocol):
     @property
     def lock(self) -> Any:
         """Guards what threads share; None where only one thread is about."""
+
+    @property
+    def tls_version(self) -> str | None:
+        """Such as ``"TLSv1.3"``; None without TLS."""
 
     def share(self) -> Channel:
         """The same stream for several exchanges at a time; this one is not used any more."""
@@ -249,8 +255,36 @@ class Network(Protocol):
     async def within(self, deadline: float, work: Coroutine[Any, Any, T], expired: Callable[[], Exception]) -> T:
         """Run `work` until it ends, or until the deadline where there is a loop to notice it."""
 
+    def call_safely(self, callback: Callable[[], None]) -> None:
+        """Call back soon, from wherever this is called: another thread, or a garbage collector."""
+
+    def start(self, work: Coroutine[Any, Any, None], patience: float) -> Cancellable:
+        """Run something beside the caller; only where there is a loop.
+
+        Args:
+            work: what to run; it handles its own errors.
+            patience: seconds that closing the network waits for its end before it is cancelled.
+
+        Raises:
+            TypeError: there is no loop.
+        """
+
     async def sleep(self, seconds: float) -> None:
         """Wait."""
+
+    async def first(
+        self, start: Callable[[int], Coroutine[Any, Any, T] | None], delay: float, discard: Callable[[T], None]
+    ) -> T:
+        """The result of the first of several runs of the same work; the others are cancelled.
+
+        A run that fails is out of the race; the error of the last one comes out. On blocking sockets, where nothing
+        runs beside anything, there is one run.
+
+        Args:
+            start: gives the run of a number, counted from 0; None where no further one shall begin.
+            delay: seconds without a result after which the next run begins.
+            discard: takes the result of a run that was too late.
+        """
 
     async def call(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run something that blocks: in a worker thread on asyncio, directly on blocking sockets."""

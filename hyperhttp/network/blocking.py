@@ -14,7 +14,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hyperhttp.exceptions import ConnectError, HyperHTTPError
+from hyperhttp.exceptions import ConnectError, HyperHTTPError, TLSError
 from hyperhttp.network.addresses import Race
 from hyperhttp.network.base import NEVER
 from hyperhttp.network.blocking_channel import BlockingChannel
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from hyperhttp.network.addresses import Address
-    from hyperhttp.network.base import Channel, Wait, Watched
+    from hyperhttp.network.base import Cancellable, Channel, Wait, Watched
 
 __all__ = ["BlockingChannel", "BlockingNetwork"]
 
@@ -136,9 +136,14 @@ class BlockingNetwork:
     ) -> Channel:
         """Open a channel to the first address that answers."""
         sock, peer = self._first_socket(addresses, name, delay, local_address)
-        if tls is not None:
-            sock = self.secure(sock, tls, server_name or name, name, offer)
-        return BlockingChannel(self, sock, peer)
+        connected_at = time.monotonic()
+        try:
+            if tls is not None:
+                sock = self.secure(sock, tls, server_name or name, name, offer)
+        except TLSError as error:
+            error.address = peer
+            raise
+        return BlockingChannel(self, sock, peer, connected_at)
 
     async def connect_unix(
         self, path: str, *, tls: SSLContext | None, server_name: str | None, offer: tuple[str, ...] | None = None
@@ -154,9 +159,10 @@ class BlockingNetwork:
                 msg = f"cannot connect to {path}: {error.strerror or error}"
                 raise ConnectError(msg, host=path, phase="connect") from error
             raise
+        connected_at = time.monotonic()
         if tls is not None:
             sock = self.secure(sock, tls, server_name or path, path, offer)
-        return BlockingChannel(self, sock, path)
+        return BlockingChannel(self, sock, path, connected_at)
 
     def shared(self, sock: socket.socket, peer: str) -> SharedChannel:
         """A channel for several threads at a time."""
@@ -263,9 +269,29 @@ class BlockingNetwork:
             raise TimeoutError
         return left
 
+    def call_safely(self, callback: Callable[[], None]) -> None:
+        """There is no later."""
+        callback()
+
+    def start(self, work: Coroutine[Any, Any, None], patience: float) -> Cancellable:
+        """There is no beside."""
+        work.close()
+        msg = "this needs an event loop, which SyncClient has not: use the asynchronous Client"
+        raise TypeError(msg)
+
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)  # noqa: ASYNC251 - this network blocks
+
+    async def first(
+        self, start: Callable[[int], Coroutine[Any, Any, T] | None], delay: float, discard: Callable[[T], None]
+    ) -> T:
+        """The result of one run: there is one thread, and it waits for it."""
+        work = start(0)
+        if work is None:
+            msg = "there is nothing to run"
+            raise RuntimeError(msg)
+        return await work
 
     async def call(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call it."""

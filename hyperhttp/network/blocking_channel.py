@@ -107,11 +107,14 @@ class BlockingChannel:
         "_view",
         "alpn",
         "closed",
+        "connected_at",
         "peer",
         "write_paused",
     )
 
-    def __init__(self, network: BlockingHome, sock: socket.socket, peer: str) -> None:
+    def __init__(
+        self, network: BlockingHome, sock: socket.socket, peer: str, connected_at: float | None = None
+    ) -> None:
         self._network = network
         self._sock = sock
         self._receiver: Receiver | None = None
@@ -122,6 +125,7 @@ class BlockingChannel:
         self._view: memoryview | None = None
         self.alpn: str | None = sock.selected_alpn_protocol() if isinstance(sock, (ssl.SSLSocket, InnerTLS)) else None
         self.peer = peer
+        self.connected_at = time.monotonic() if connected_at is None else connected_at
         self.write_paused = False
         self.closed = False
         sock.settimeout(None)
@@ -131,6 +135,11 @@ class BlockingChannel:
     def lock(self) -> Any:
         """One thread at a time has it."""
         return None
+
+    @property
+    def tls_version(self) -> str | None:
+        """Such as ``"TLSv1.3"``; None without TLS."""
+        return self._sock.version() if isinstance(self._sock, (ssl.SSLSocket, InnerTLS)) else None
 
     def share(self) -> BlockingChannel:
         """The same socket for several threads at a time."""
@@ -229,9 +238,9 @@ class BlockingChannel:
         if self.closed:
             return False
         try:
-            if not self._readable(0):
-                return True
-            return self._tls and self._only_tls_records()
+            if not self._tls:
+                return not (self._poll or self._new_poll()).poll(0)
+            return not self._readable(0) or self._only_tls_records()
         except (OSError, ValueError):
             return False
 
@@ -250,10 +259,12 @@ class BlockingChannel:
     def _readable(self, timeout: float) -> bool:
         if self._tls and self._sock.pending():  # type: ignore[attr-defined]  # an SSLSocket
             return True
-        if self._poll is None:
-            self._poll = select.poll()
-            self._poll.register(self._sock, select.POLLIN)
-        return bool(self._poll.poll(timeout * 1000))
+        return bool((self._poll or self._new_poll()).poll(timeout * 1000))
+
+    def _new_poll(self) -> Any:
+        self._poll = poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        return poll
 
     # -- writing -----------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from hyperhttp.exceptions import AddressNotAllowed, peer_name
+from hyperhttp._naming import peer_name
+from hyperhttp.exceptions import AddressNotAllowed
 from hyperhttp.network.addresses import Address, IPNetwork, canonical_ip
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ import socket
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
-from hyperhttp.exceptions import DNSError, peer_name
+from hyperhttp._naming import peer_name
+from hyperhttp.exceptions import DNSError
 from hyperhttp.network.addresses import Address, looks_numeric, parse_ip_literal
 
 if TYPE_CHECKING:

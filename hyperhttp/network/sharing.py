@@ -90,9 +90,14 @@ class SharedWait:
 
 
 class SharedChannel(BlockingChannel):
-    """A connected socket for many exchanges."""
+    """A connected socket for many exchanges.
 
-    __slots__ = ("_nudge", "_outgoing", "_reading", "_waiting", "guard")
+    Attributes:
+        guard: the lock.
+        high_water: unsent bytes from which on senders wait; 0 where nobody may come to send what was left over.
+    """
+
+    __slots__ = ("_nudge", "_outgoing", "_paused", "_reading", "_waiting", "guard", "high_water")
 
     def __init__(self, network: BlockingHome, sock: socket.socket, peer: str) -> None:
         super().__init__(network, sock, peer)
@@ -101,6 +106,8 @@ class SharedChannel(BlockingChannel):
         self._reading = threading.Lock()
         self._waiting: set[SharedWait] = set()
         self._outgoing = bytearray()
+        self._paused = False
+        self.high_water = _HIGH_WATER
         # Tells the thread that reads for all that another one has left bytes over: it waits for nothing but bytes otherwise.
         self._nudge = socket.socketpair()
         for end in self._nudge:
@@ -185,7 +192,7 @@ class SharedChannel(BlockingChannel):
     def _receive(self) -> None:
         """Take all that has come, so that nothing is left inside TLS when the next poll begins."""
         receiver = self._receiver
-        while receiver is not None and not self.closed:
+        while receiver is not None and not self.closed and not self._paused:
             try:
                 data = self._sock.recv(_CHUNK)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -197,6 +204,13 @@ class SharedChannel(BlockingChannel):
                 receiver.receive_eof()
                 return
             receiver.receive_data(data)
+
+    def _hear_last_words(self) -> None:
+        """A peer that has closed said why before it did; our failed write must not hide that."""
+        receiver = self._receiver
+        with contextlib.suppress(OSError):
+            while receiver is not None and not self.closed and (data := self._sock.recv(_CHUNK)):
+                receiver.receive_data(data)
 
     def _broke(self, error: Exception) -> None:
         receiver = self._receiver
@@ -213,7 +227,16 @@ class SharedChannel(BlockingChannel):
             if sent < len(data):
                 self._outgoing += memoryview(data)[sent:]
                 self._wake_reader()
-        self.write_paused = len(self._outgoing) > _HIGH_WATER
+        self.write_paused = len(self._outgoing) > self.high_water
+
+    def pause_reading(self) -> None:
+        """Leave what comes in the socket; TLS has bytes of its own, which are taken before the next wait."""
+        self._paused = True
+
+    def resume_reading(self) -> None:
+        """Take what comes again, beginning with what is there. Called under `lock`."""
+        self._paused = False
+        self._receive()
 
     def _wake_reader(self) -> None:
         with contextlib.suppress(OSError):
@@ -243,6 +266,7 @@ class SharedChannel(BlockingChannel):
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             pass
         except OSError as error:
+            self._hear_last_words()
             self._broke(error)
             return len(view)
         finally:
@@ -265,6 +289,8 @@ class SharedChannel(BlockingChannel):
         poll = select.poll()
         poll.register(self._sock, events)
         while self._outgoing and not wait.is_done:
+            if self._paused:
+                poll.modify(self._sock, select.POLLOUT)  # what comes stays where it is
             ready = poll.poll(self._patience(wait))
             with self.guard:
                 if not ready:
@@ -284,7 +310,7 @@ class SharedChannel(BlockingChannel):
             following.ring()
 
     def _writable(self) -> None:
-        if self.write_paused and len(self._outgoing) < _HIGH_WATER // 2:
+        if self.write_paused and len(self._outgoing) <= self.high_water // 2:
             self.write_paused = False
             if self._receiver is not None:
                 self._receiver.write_resumed()

@@ -11,27 +11,36 @@ where it is needed, since importing hyperhttp should not pay for it.
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, TypeAlias
 
-from hyperhttp.exceptions import TLSError, peer_name
+from hyperhttp._naming import peer_name
+from hyperhttp.exceptions import TLSError
+from hyperhttp.network.trust import HASHED_NAME, SYSTEM, asks_the_system, new_native_context, usual_stores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from ssl import SSLContext
 
-__all__ = ["CertTypes", "PathName", "TLSOptions", "cached_context", "server_name", "ssl_context", "tls_error"]
+__all__ = [
+    "CertTypes",
+    "PathName",
+    "TLSOptions",
+    "cached_context",
+    "describe_trust",
+    "server_name",
+    "ssl_context",
+    "tls_error",
+]
 
 PathName: TypeAlias = "str | os.PathLike[str]"
 CertTypes: TypeAlias = "PathName | tuple[PathName, PathName] | tuple[PathName, PathName, str | bytes | None]"
 
 _MAX_CONTEXTS: Final = 64  # per process; each holds about a megabyte when it carries a bundle of roots
 _VARIABLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
-_HASHED_NAME: Final = re.compile(r"[0-9a-f]{8}\.r?\d+")  # what `openssl rehash` makes
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +51,8 @@ class TLSOptions:
 
     Attributes:
         verify: True trusts the roots of certifi (or of ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``), a path
-            trusts the certificates in that file or hashed directory and no others, False trusts anybody.
+            trusts the certificates in that file or hashed directory and no others, ``"system"`` trusts what the
+            system trusts, False trusts anybody.
         cert: Client certificate: the path of a PEM file that holds certificate and key, or
             ``(certificate, key)``, or ``(certificate, key, password)``.
         trust_env: Whether environment variables are looked at. ``SSLKEYLOGFILE`` is one of them.
@@ -165,9 +175,10 @@ def tls_error(exc: BaseException, host: str, port: int | None = None, *, phase: 
     import ssl  # whoever has a TLS failure has it loaded already
 
     peer = peer_name(host, port or None)
+    has_left = isinstance(exc, (ssl.SSLEOFError, ssl.SSLZeroReturnError, EOFError, ConnectionError))
     if isinstance(exc, ssl.SSLCertVerificationError):
         message = _explain_certificate(exc, host, peer)
-    elif isinstance(exc, (ssl.SSLEOFError, ssl.SSLZeroReturnError, EOFError, ConnectionError)):
+    elif has_left:
         message = (
             f"{peer} closed the connection during the TLS handshake; "
             "it may not speak TLS, or may refuse this client or host name"
@@ -177,7 +188,9 @@ def tls_error(exc: BaseException, host: str, port: int | None = None, *, phase: 
     else:
         said = getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
         message = f"the TLS handshake with {peer} failed: {said}"
-    return TLSError(message, host=host, port=port or None, phase=phase)
+    error = TLSError(message, host=host, port=port or None, phase=phase)
+    error.retryable = has_left  # it did not say what it minds; a server that is starting or stopping does the same
+    return error
 
 
 # -- options ---------------------------------------------------------------------------------------
@@ -218,6 +231,19 @@ def _checked_path(path: object, setting: str) -> str:
     return text
 
 
+def describe_trust(options: TLSOptions) -> tuple[str, str]:
+    """Whom the options trust, and the setting that says so."""
+    if options.verify is False:
+        return "anybody: no certificate is verified", "verify=False"
+    if options.verify == SYSTEM:
+        return "the system's trust store", "verify='system'"
+    named = [source for source in _sources(options, os.environ) if source.setting != "cert"]
+    if not named:
+        return "the roots of certifi", "the default"
+    settings = dict.fromkeys("verify=" if setting == "verify" else setting for setting, _ in named)
+    return ", ".join(source.path for source in named), " and ".join(settings)
+
+
 # -- the key of a context --------------------------------------------------------------------------
 
 
@@ -230,7 +256,10 @@ def _key(options: TLSOptions, alpn: tuple[str, ...]) -> _Key:
 def _sources(options: TLSOptions, environ: Mapping[str, str]) -> tuple[_Source, ...]:
     """The files the options and the environment name. An explicit path leaves the environment out."""
     sources: list[_Source] = []
-    if isinstance(options.verify, str):
+    if options.verify == SYSTEM:
+        if not asks_the_system():
+            sources += [_Source(SYSTEM, path) for path in usual_stores()]
+    elif isinstance(options.verify, str):
         sources.append(_Source("verify", options.verify))
     elif options.verify and options.trust_env:
         if file := environ.get("SSL_CERT_FILE"):
@@ -295,14 +324,15 @@ def _build(key: _Key) -> SSLContext:
     import ssl
 
     options = key.options
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    native = options.verify == SYSTEM and asks_the_system()
+    context = new_native_context() if native else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8996
     context.hostname_checks_common_name = False  # RFC 9525 section 2
     if options.verify is False:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    else:
-        _load_trust(context, key.sources)
+    elif not native:
+        _load_trust(context, key.sources, system=options.verify == SYSTEM)
     if options.cert is not None:
         _load_identity(context, options.cert)
     if key.alpn:
@@ -315,7 +345,7 @@ def _build(key: _Key) -> SSLContext:
     return context
 
 
-def _load_trust(context: SSLContext, sources: tuple[_Source, ...]) -> None:
+def _load_trust(context: SSLContext, sources: tuple[_Source, ...], *, system: bool) -> None:
     """Load the roots that were named, or those of certifi: never both."""
     import ssl
 
@@ -324,6 +354,8 @@ def _load_trust(context: SSLContext, sources: tuple[_Source, ...]) -> None:
     named = [source for source in sources if source.setting != "cert"]
     for source in named:
         _load_roots(context, source)
+    if system and not named:
+        raise TLSError("verify='system': this system has no trust store in a usual place", phase="tls")
     if not named:
         import certifi
 
@@ -339,7 +371,7 @@ def _load_roots(context: SSLContext, source: _Source) -> None:
         if not Path(path).is_dir():
             context.load_verify_locations(cafile=path)
             return
-        if setting == "verify" and not any(_HASHED_NAME.fullmatch(name) for name in os.listdir(path)):  # noqa: PTH208 - names are wanted
+        if setting == "verify" and not any(HASHED_NAME.fullmatch(name) for name in os.listdir(path)):  # noqa: PTH208 - names are wanted
             _fail(setting, path, "it holds no hashed certificates; run `openssl rehash` on it", None)
         context.load_verify_locations(capath=path)
     except OSError as exc:  # SSLError is one

@@ -44,6 +44,10 @@ class InnerTLS:
         """What ALPN chose."""
         return self._inner.selected_alpn_protocol()
 
+    def version(self) -> str | None:
+        """Such as ``"TLSv1.3"``."""
+        return self._inner.version()
+
     def recv(self, size: int, _flags: int = 0) -> bytes:
         """Decrypted bytes; empty at the end."""
         data: bytes = self._run(self._inner.read, size)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
+from hyperhttp.auth.digest import ContentHash
+from hyperhttp.message.attempt import Attempt
 from hyperhttp.message.content import Content
 
 if TYPE_CHECKING:
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from hyperhttp.message.response import Response
     from hyperhttp.pipeline.call import Call
 
-__all__ = ["authenticate"]
+__all__ = ["authenticate", "drain", "hash_content"]
 
 
 async def authenticate(call: Call, send: Callable[[Call], Awaitable[Response]]) -> Response:
@@ -33,41 +35,66 @@ async def authenticate(call: Call, send: Callable[[Call], Awaitable[Response]]) 
         msg = f"{type(auth).__name__}.auth_flow must be a plain generator function, neither async nor without a yield"
         raise TypeError(msg)
     try:
-        call.request = _first_request(flow, auth)
+        call.request = await _first_request(flow, auth, call)
         while True:
             call.route = call.find_route(call.request.url)  # a flow may ask another origin, for a token
             call.head = None
             response = await send(call)
-            following = await _next_request(flow, response, read=getattr(auth, "requires_response_body", False))
+            following = await _next_request(flow, response, call, read=getattr(auth, "requires_response_body", False))
             if following is None:
                 return response
+            now = call.pool.network.now()
+            call.attempts += (Attempt.of("authentication", call.request, response, now - call.now),)
             call.request = following
-            call.now = call.pool.network.now()
+            call.now = now
     finally:
         flow.close()
 
 
-def _first_request(flow: Generator[Request, Response, None], auth: Auth) -> Request:
+async def _first_request(flow: Generator[Any, Any, None], auth: Auth, call: Call) -> Request:
     request = next(flow, None)
+    if type(request) is ContentHash:
+        request = flow.send(await hash_content(call, request.algorithm))
     if request is None:
         msg = f"{type(auth).__name__}.auth_flow yielded no request"
         raise RuntimeError(msg)
-    return request
+    return cast("Request", request)
 
 
-async def _next_request(flow: Generator[Request, Response, None], response: Response, *, read: bool) -> Request | None:
+async def _next_request(
+    flow: Generator[Any, Any, None], response: Response, call: Call, *, read: bool
+) -> Request | None:
     """What the flow wants to send after `response`; None when it is content with it."""
     try:
         if read:
             await response._load()
         following = flow.send(response)
-        await _drain(response)
+        await drain(response)
+        if type(following) is ContentHash:
+            following = flow.send(await hash_content(call, following.algorithm))
     except StopIteration:
         return None
     except BaseException:
         response.give_up()
         raise
-    return following
+    return cast("Request", following)
+
+
+async def hash_content(call: Call, algorithm: str) -> str:
+    """The hash of content that is read for it, piece by piece, and can be read again, in hexadecimal digits."""
+    import hashlib  # loads OpenSSL, which most requests over http do without
+
+    content = call.request._content
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    if content is not None:
+        in_worker = call.pool.network.call
+        content.rewind()
+        try:
+            while piece := await content.next_chunk(in_worker):
+                await in_worker(digest.update, piece)
+        finally:
+            content.close()
+    return digest.hexdigest()
 
 
 async def _load_content(call: Call) -> None:
@@ -88,7 +115,7 @@ async def _load_content(call: Call) -> None:
     request.headers["Content-Length"] = str(request._content.length)
 
 
-async def _drain(response: Response) -> None:
+async def drain(response: Response) -> None:
     """Read what is left of a challenge's content, so that its connection serves the next request."""
     if response._content is None and response._stream is not None and not response._consumed:
         length = response.headers.get("content-length", "")

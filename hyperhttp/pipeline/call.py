@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from hyperhttp.auth.base import Auth
     from hyperhttp.config import Timeout
     from hyperhttp.connection.route import Route
+    from hyperhttp.errors.circuit_breaker import DomainCircuitBreakerManager
+    from hyperhttp.errors.rate_limit import RateLimiter
+    from hyperhttp.message.attempt import Attempt
     from hyperhttp.message.cookies import Cookies
     from hyperhttp.message.reading import ReadOptions
     from hyperhttp.message.request import Request
@@ -37,6 +40,14 @@ class Call:
         find_transport: the transport mounted for a URL, where there are any.
         listeners: plugins' listeners, or None.
         find_route: the way to a URL, for redirects.
+        opened: the connection of the present attempt was opened for it.
+        connect_hooks: functions of this call alone that are told of a connection opened for it.
+        attempts: what was sent for the present hop and did not give its response.
+        reads: the content is read before the call returns, by whichever stage comes first to the last response.
+        retry: what decides on further attempts, or None.
+        proxied: requests may go through a proxy that wants credentials.
+        breaker: refuses attempts to hosts that keep failing, or None.
+        limiter: says when attempts may begin, or None.
         auth: the scheme that signs requests to the origin the call began with.
         hooks: functions by event, or None.
         max_redirects: redirects followed at most; 0 for none.
@@ -45,7 +56,10 @@ class Call:
     """
 
     __slots__ = (
+        "attempts",
         "auth",
+        "breaker",
+        "connect_hooks",
         "downgrade",
         "find_route",
         "find_transport",
@@ -53,13 +67,18 @@ class Call:
         "hooks",
         "is_async",
         "jar",
+        "limiter",
         "listeners",
         "max_redirects",
         "now",
+        "opened",
         "origin",
         "pool",
+        "proxied",
         "read",
+        "reads",
         "request",
+        "retry",
         "route",
         "stream",
         "timeout",
@@ -89,11 +108,19 @@ class Call:
         self.read = read
         self.jar = jar
         self.stream = stream
+        self.attempts: tuple[Attempt, ...] = ()
 
     find_route: Callable[[URL], Route]
     find_transport: Callable[[URL], Any] | None
     listeners: Any
     origin: str
+    proxied: bool
+    reads: bool
+    retry: Any
+    breaker: DomainCircuitBreakerManager | None
+    limiter: RateLimiter | None
+    opened: bool
+    connect_hooks: Sequence[Callable[[Any], Any]]
     auth: Auth | None
     hooks: dict[str, list[Callable[[Any], Any]]] | None
     max_redirects: int

@@ -8,38 +8,47 @@ section 9.3.1).
 from __future__ import annotations
 
 import time
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from hyperhttp.connection.http2_exchange import HTTP2Exchange, UnansweredError
+from hyperhttp.connection.overdue import waits_for_continue
+from hyperhttp.connection.stream import ContentStream
 from hyperhttp.exceptions import (
     HyperHTTPError,
     LocalProtocolError,
     ReadError,
+    ReadTimeout,
     RemoteProtocolError,
     WriteError,
 )
+from hyperhttp.message.attempt import Attempt
 from hyperhttp.message.reading import StreamGuard
 from hyperhttp.message.response import Response
-from hyperhttp.pool.events import REUSED, tell
+from hyperhttp.pipeline.upgrade import prepare_upgrade, switch_protocols, upgrade_fields
+from hyperhttp.pool.events import OPENED, REUSED, tell
 from hyperhttp.protocol.events import CONTENT_ENCODING, SET_COOKIE
 from hyperhttp.protocol.http1.writer import write_fields, write_request_line
 
 if TYPE_CHECKING:
-    from hyperhttp.connection.stream import ContentStream
     from hyperhttp.message.headers import Headers
     from hyperhttp.message.request import Request
+    from hyperhttp.message.timing import ConnectionInfo
+    from hyperhttp.message.url import URL
     from hyperhttp.pipeline.call import Call
     from hyperhttp.protocol.events import ResponseHead
 
     _Answer = tuple[ResponseHead, bytes | ContentStream, float]
 
-__all__ = ["exchange", "load", "render_head"]
+__all__ = ["absolute_form", "exchange", "load", "render_head"]
 
 #: In-memory content up to this size travels in the same write as the head.
 _JOIN = 65_536
 
 #: What a connection ends with that the server had closed already.
 _BROKEN = (ReadError, WriteError, RemoteProtocolError)
+#: What an address that takes connections and serves nothing makes of a request.
+_FAILED = (*_BROKEN, ReadTimeout)
 #: Times a request is sent again that servers have said they did not process.
 _MAX_REFUSALS = 5
 
@@ -58,13 +67,17 @@ async def exchange(call: Call) -> Response:
     request = call.request
     data = call.head
     last = False
+    protocol = ""
     if data is None:
+        if request._extensions:
+            protocol = prepare_upgrade(call)
         data = render_head(request, call.route)
         last = (
             "close" in request.headers.get("connection", "").lower()
         )  # RFC 9112 section 9.6: the last on its connection
     lane = pool.lanes.get(call.route) or pool.lane(call.route)
-    connection: Any = pool.take(lane, call.now)
+    began = call.now
+    connection: Any = pool.take(lane, began)
     if connection is None:
         connection = await _acquire(call)
     tries = 0.0
@@ -73,6 +86,9 @@ async def exchange(call: Call) -> Response:
         if pool.listeners and connection.uses:
             tell(pool.listeners, REUSED, connection)
         try:
+            if protocol:
+                head, content, at = await switch_protocols(connection, call, data, protocol)
+                break
             if connection.multiplexed:
                 head, content, at = await HTTP2Exchange(connection, call.timeout, call.total_at, started).run(request)
                 break
@@ -89,7 +105,7 @@ async def exchange(call: Call) -> Response:
             data = _resend(error, connection, call, data, tries)
         connection = await _acquire(call, fresh=not connection.multiplexed)
     try:
-        response = _new_response(call, head, content, at - started)
+        response = _new_response(call, head, content, at, started, began, connection.info)
     except BaseException:
         if connection.owner is call:
             connection.abort()  # interrupted before anybody had it
@@ -99,32 +115,63 @@ async def exchange(call: Call) -> Response:
     return response
 
 
-def _new_response(call: Call, head: ResponseHead, content: Any, elapsed: float) -> Response:
+def _new_response(
+    call: Call, head: ResponseHead, content: Any, at: float, started: float, began: float, info: ConnectionInfo | None
+) -> Response:
     response: Response = _blank(Response)
     response.status_code = head.status_code
     response.reason = head.reason
     response.http_version = head.http_version
-    response.elapsed = elapsed
+    response.elapsed = at - started
+    response._connection = info
     response._request = call.request
     response._fields = head.fields
     response._options = call.read
     if type(content) is bytes:
         response._encoded = content
+        response._plain = True
+    elif not isinstance(content, ContentStream):
+        response._encoded = b""
+        response.extensions["upgraded"] = content
     else:
         response._stream = content
         response._guard = StreamGuard(content)
+        response._head_at = at
     flags = head.flags
     if flags:
         if flags & CONTENT_ENCODING:
             response._coded = True
+            response._plain = False
         if flags & SET_COOKIE and call.jar is not None:
             values = [field[1] for field in head.fields if field[0].lower() == b"set-cookie"]
             call.jar.extract(call.request.url, values)
+    if call.attempts:
+        response.attempts = call.attempts
+    if started is not began or call.request._content is not None:
+        _note_phases(response, call, began, started)
     return response
 
 
-def render_head(request: Request, route: Any) -> bytes:
+def _note_phases(response: Response, call: Call, began: float, started: float) -> None:
+    """Keep what `Response.timing` cannot know otherwise: the wait for a connection, and what sending the content took."""
+    waited = started is not began
+    opened = waited and call.opened
+    queue = max(started - began, 0.0)
+    info = response._connection
+    if opened and info is not None:
+        queue = max(queue - info.dns - info.connect - info.tls, 0.0)
+    content = call.request._content
+    send = 0.0 if content is None else max(content.sent_at - started, 0.0)  # of this sending, or of an earlier one
+    response._phases = (queue, opened, min(send, response.elapsed))
+
+
+def render_head(request: Request, route: Any, authorization: bytes | None = None) -> bytes:
     """Request line and field lines as bytes, with the empty line.
+
+    Args:
+        request: what is sent.
+        route: the way to its origin.
+        authorization: credentials for a proxy that forwards it, where they are others than those for Basic.
 
     Raises:
         LocalProtocolError: method, target or framing fields cannot be sent.
@@ -133,17 +180,27 @@ def render_head(request: Request, route: Any) -> bytes:
     headers = request.headers
     check_framing(headers, request)
     fields = list(headers._fields)
+    if request._content is None and "expect" in headers:
+        fields = [field for field in fields if field[0].lower() != b"expect"]  # RFC 9110 section 10.1.1
     if "host" not in headers:
         # Not into the request's own fields: the same request may be sent to another host next time.
         fields.insert(0, (b"Host", url.host_header.encode("ascii")))
     target = url.target
     proxy = route.proxy
     if proxy is not None and not route.tunnel:
-        target = f"{url.origin}{target}"  # absolute-form (RFC 9112 section 3.2.2)
-        if proxy.authorization is not None:
-            fields.append((b"Proxy-Authorization", proxy.authorization))
+        target = absolute_form(url)
+        authorization = authorization or proxy.authorization
+        if authorization is not None:
+            fields.append((b"Proxy-Authorization", authorization))
+    if request._extensions:
+        fields = upgrade_fields(request, fields)
     line = write_request_line(request.method.encode("latin-1", "replace"), target.encode("ascii"))
     return line + write_fields(fields) + b"\r\n"
+
+
+def absolute_form(url: URL) -> str:
+    """The target of a request that a proxy forwards (RFC 9112 section 3.2.2), without a zone, which is this host's alone."""
+    return f"{url.scheme}://{url.host_header}{url.target}"
 
 
 def check_framing(headers: Headers, request: Request) -> None:
@@ -193,12 +250,21 @@ async def _acquire(call: Call, *, fresh: bool = False) -> Any:
     lane = pool.lane(call.route)
     take = pool.open if fresh else pool.acquire
     try:
-        connection = await take(lane, timeout.pool, timeout.connect, call.total_at)
+        connection = await take(lane, timeout.pool, timeout.connect, call.total_at, call)
     except HyperHTTPError as error:
-        if error.request is None:
-            error.request = call.request
+        if error.request is not None and error.request is not call.request:
+            own = copy(error)  # a look-up or a handshake that several calls were waiting for
+            own.request = call.request
+            raise own from error.__cause__
+        error.request = call.request
         raise
     call.now = _now()
+    call.opened = connection.opener is call
+    if call.opened:
+        connection.opener = None
+        hooks = getattr(call, "connect_hooks", None)
+        if hooks:
+            tell(hooks, OPENED, connection)
     return connection
 
 
@@ -206,9 +272,12 @@ async def _send_content(connection: Any, call: Call, data: bytes) -> _Answer:
     """Send a request with content; what is small and in memory travels with the head."""
     request = call.request
     content = request._content
-    if content is not None and (content.data is None or len(content.data) > _JOIN or content.length is None):
+    expect = waits_for_continue(request)
+    if content is not None and (expect or content.data is None or len(content.data) > _JOIN or content.length is None):
         content.rewind()
-        sent: _Answer = await connection.send_content(request.method, data, content, call.timeout, call.total_at)
+        sent: _Answer = await connection.send_content(
+            request.method, data, content, call.timeout, call.total_at, expect=expect
+        )
         return sent
     if content is not None and content.data is not None:
         data += content.data
@@ -220,12 +289,23 @@ def _resend(error: BaseException, connection: Any, call: Call, data: bytes, trie
     """The head to send on another connection; raises what the caller gets to see where that may not be."""
     if connection.owner is call:
         connection.abort()  # failed, cancelled or interrupted: whatever is still ours is closed
+    failure = error.error if isinstance(error, UnansweredError) else error
+    if connection.uses <= 1 and isinstance(failure, _FAILED):
+        _note_failure(failure, connection, call)
     if not _may_resend(error, connection, call.request, tries):
         raise _final(error, call.request) from error.__cause__
+    call.attempts += (Attempt.of("replay", call.request, failure, _now() - call.now),)
     if isinstance(error, UnansweredError) and error.needs_http1:
         call.route = call.route.without_http2()
         return render_head(call.request, call.route)
     return data
+
+
+def _note_failure(failure: HyperHTTPError, connection: Any, call: Call) -> None:
+    """A fresh connection has failed: other addresses of the name are tried before this one for a while."""
+    end = call.route if call.route.proxy is None else call.route.proxy
+    failure.address = connection.channel.peer
+    call.pool.dialer.failures.note(connection.channel.peer, end.port, _now())
 
 
 def _weight(error: BaseException) -> float:
@@ -254,6 +334,7 @@ def _may_resend(error: BaseException, connection: Any, request: Request, tries: 
 def _final(error: BaseException, request: Request) -> BaseException:
     """What the caller gets to see."""
     if isinstance(error, UnansweredError):
+        error.error.unprocessed = error.surely_unprocessed
         error = error.error
     if isinstance(error, HyperHTTPError) and error.request is None:
         error.request = request

@@ -13,7 +13,7 @@ from hyperhttp.exceptions import InvalidURL, RemoteProtocolError, StreamConsumed
 from hyperhttp.message.headers import Headers
 from hyperhttp.message.request import Request
 from hyperhttp.pipeline.exchange import load
-from hyperhttp.pipeline.hooks import call_hook
+from hyperhttp.pipeline.hooks import tell
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -59,10 +59,10 @@ async def follow_redirects(call: Call, send: Callable[[Call], Awaitable[Response
         except BaseException:
             response.give_up()
             raise
-        if call.listeners is not None:
-            for listener in call.listeners.redirect:
-                await call_hook(listener, response, request)
+        if call.hooks is not None or call.listeners is not None:
+            await tell(call, "redirect", response, request)
         history.append(response)
+        call.attempts = ()
         call.request = request
         call.route = call.find_route(request.url)
         call.head = None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hyperhttp.exceptions import HyperHTTPError, TotalTimeout
 from hyperhttp.pipeline.exchange import exchange, load
+from hyperhttp.pipeline.onward import Onward
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from hyperhttp.message.request import Request
     from hyperhttp.message.response import Response
     from hyperhttp.pipeline.call import Call
@@ -25,7 +28,7 @@ async def deliver(call: Call) -> Response:
     started = clock()
     try:
         response: Response = await call.pool.network.within(
-            call.total_at, transport.send(request), lambda: _overdue(request, call, started)
+            call.total_at, _sending(transport, call), lambda: _overdue(request, call, started)
         )
     except HyperHTTPError as error:
         if error.request is None:
@@ -35,11 +38,23 @@ async def deliver(call: Call) -> Response:
     response._options = call.read
     if response._request is None:
         response._request = request
-    if call.jar is not None and "set-cookie" in response.headers:
+    if call.attempts:
+        response.attempts = call.attempts
+    if call.jar is not None and not hasattr(transport, "send_onward") and "set-cookie" in response.headers:
         call.jar.extract(request.url, [value for name, value in response.headers.raw if name.lower() == b"set-cookie"])
     if not call.stream:
         await load(response)
     return response
+
+
+def _sending(transport: Any, call: Call) -> Coroutine[Any, Any, Response]:
+    """The exchange; a transport of this process is told where its caller lives, one before the network the way there."""
+    if hasattr(transport, "send_onward"):
+        return transport.send_onward(call.request, Onward(call, deliver))  # type: ignore[no-any-return]
+    send_over = getattr(transport, "send_over", None)
+    if send_over is None:
+        return transport.send(call.request)  # type: ignore[no-any-return]  # what the interface says
+    return send_over(call.request, call.pool.network, call.total_at)  # type: ignore[no-any-return]
 
 
 def _overdue(request: Request, call: Call, started: float) -> TotalTimeout:

@@ -31,12 +31,14 @@ if TYPE_CHECKING:
         EventListener,
         JsonCodec,
         Network,
+        Onward,
         PluginError,
         ProxyConnector,
         ProxyError,
         ProxySelector,
         Resolver,
         Transport,
+        UpgradedStream,
     )
     from hyperhttp.plugins.manager import PluginInfo, PluginManager, compile_plugins, installed_plugins
     from hyperhttp.plugins.registry import (
@@ -52,7 +54,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DIRECT",
+    "HOOK_PREFIX",
     "HYPERHTTP_PLUGIN_API",
+    "PROJECT",
     "Address",
     "Auth",
     "AuthScheme",
@@ -73,6 +77,7 @@ __all__ = [
     "Listeners",
     "Mount",
     "Network",
+    "Onward",
     "PluginError",
     "PluginInfo",
     "PluginManager",
@@ -84,6 +89,7 @@ __all__ = [
     "ResolverRegistry",
     "Transport",
     "TransportRegistry",
+    "UpgradedStream",
     "compile_plugins",
     "hookimpl",
     "installed_plugins",

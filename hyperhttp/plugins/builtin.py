@@ -13,6 +13,7 @@ from hyperhttp.plugins.hookspecs import hookimpl
 from hyperhttp.plugins.interfaces import HYPERHTTP_PLUGIN_API
 
 if TYPE_CHECKING:
+    from hyperhttp.plugins.interfaces import Challenge
     from hyperhttp.plugins.registry import (
         AuthSchemeRegistry,
         DecoderRegistry,
@@ -57,7 +58,7 @@ def hyperhttp_register_resolvers(resolvers: ResolverRegistry) -> None:
 def hyperhttp_register_auth_schemes(auth_schemes: AuthSchemeRegistry) -> None:
     """Basic, Bearer and Digest."""
     from hyperhttp.auth.basic import BasicAuth
-    from hyperhttp.auth.bearer import BearerAuth
+    from hyperhttp.auth.bearer import BearerAuth, is_token
     from hyperhttp.auth.digest import DigestAuth, is_answerable
 
     def basic(credentials: str) -> BasicAuth:
@@ -68,11 +69,15 @@ def hyperhttp_register_auth_schemes(auth_schemes: AuthSchemeRegistry) -> None:
         username, _, password = credentials.partition(":")
         return DigestAuth(username, password)
 
-    auth_schemes.add("basic", basic, answer=lambda _challenge, credentials: basic(credentials), strength=0)
-    auth_schemes.add("bearer", BearerAuth, answer=lambda _challenge, token: BearerAuth(token), strength=5)
-    auth_schemes.add(
-        "digest",
-        digest,
-        answer=lambda challenge, credentials: digest(credentials) if is_answerable(challenge.params) else None,
-        strength=10,
-    )
+    def answer_basic(_challenge: Challenge, credentials: str) -> BasicAuth | None:
+        return basic(credentials) if ":" in credentials else None
+
+    def answer_bearer(_challenge: Challenge, credentials: str) -> BearerAuth | None:
+        return BearerAuth(credentials) if is_token(credentials) else None  # a password is no token
+
+    def answer_digest(challenge: Challenge, credentials: str) -> DigestAuth | None:
+        return digest(credentials) if ":" in credentials and is_answerable(challenge.params) else None
+
+    auth_schemes.add("basic", basic, answer=answer_basic, strength=0)
+    auth_schemes.add("bearer", BearerAuth, answer=answer_bearer, strength=5)
+    auth_schemes.add("digest", digest, answer=answer_digest, strength=10)

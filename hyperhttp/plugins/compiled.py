@@ -7,10 +7,12 @@ the listeners of one client's events, is made from factories, by `Compiled.creat
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hyperhttp.exceptions import PluginError
+from hyperhttp.message.pattern import URLPattern
 from hyperhttp.plugins.interfaces import EventListener
 
 if TYPE_CHECKING:
@@ -31,10 +33,12 @@ if TYPE_CHECKING:
 
 __all__ = ["EVENTS", "AuthScheme", "Command", "Compiled", "ListenerSource", "Listeners", "Mount"]
 
-EVENTS: Final = ("request", "response", "error", "retry", "redirect", "connection", "close")
+EVENTS: Final = (
+    "begin", "request", "response", "error", "finish", "retry", "redirect", "end", "connection", "idle", "close",
+)  # fmt: skip
 """The methods of an event listener."""
 
-_PLAIN_EVENTS: Final = frozenset({"connection", "close"})
+_PLAIN_EVENTS: Final = frozenset({"begin", "finish", "end", "connection", "idle", "close"})
 """Events that happen where nothing may wait."""
 
 
@@ -79,7 +83,8 @@ class Mount:
 
     Attributes:
         scheme: URL scheme, or ``all``.
-        host: Host name in lower case, ``*.example.com`` for every host below one, or empty for any.
+        host: Host name in lower case, ``*.example.com`` for every host below one, ``*example.com`` for that one
+            too, or empty for any.
         port: Port, or None for any.
         factory: Makes the transport; called once per client that meets such a URL.
     """
@@ -91,17 +96,17 @@ class Mount:
 
     def matches(self, scheme: str, host: str, port: int) -> bool:
         """Whether a URL with these components goes here. All are normalised as `URL` normalises them."""
-        if self.scheme not in (scheme, "all") or self.port not in (port, None):
-            return False
-        if self.host.startswith("*."):
-            return host.endswith(self.host[1:])
-        return self.host in (host, "")
+        return self.pattern.matches(scheme, host, port)
+
+    @property
+    def pattern(self) -> URLPattern:
+        """Scheme, host and port in one."""
+        return URLPattern(self.scheme, self.host, self.port)
 
     @property
     def precision(self) -> tuple[int, int, bool, bool]:
-        """Sorts mounts: an exact host before a wildcard, a port and a scheme before none."""
-        exactness = 0 if not self.host else 1 if self.host.startswith("*.") else 2
-        return exactness, len(self.host), self.port is not None, self.scheme != "all"
+        """Sorts mounts: an exact host after a wildcard, a port and a scheme after none."""
+        return self.pattern.precision
 
 
 class ListenerSource(NamedTuple):
@@ -119,22 +124,38 @@ class Listeners:
     What the methods for requests, responses, errors, retries and redirects return is awaited where it can be.
 
     Attributes:
+        begin: Called with the request a call begins with; plain functions.
         request: Called with the request.
         response: Called with the response; what they return other than None takes its place.
         error: Called with the request and the exception.
+        finish: Called with the request, the response or None, and the exception or None; plain functions.
         retry: Called with the request, the attempt, the delay in seconds and the cause.
         redirect: Called with the response and the next request.
+        end: Called like `finish`, when the call has its response or has failed; plain functions.
         connection: Called with a `ConnectionEvent`; plain functions.
+        idle: Called with a `ConnectionEvent`; plain functions.
         close: Called without arguments; plain functions.
+        forgotten: Attempts that the garbage collector has found the end of, until `finish` can be called.
     """
 
+    begin: tuple[Callable[..., None], ...] = ()
     request: tuple[Callable[..., Any], ...] = ()
     response: tuple[Callable[..., Any], ...] = ()
     error: tuple[Callable[..., Any], ...] = ()
+    finish: tuple[Callable[..., None], ...] = ()
     retry: tuple[Callable[..., Any], ...] = ()
     redirect: tuple[Callable[..., Any], ...] = ()
+    end: tuple[Callable[..., None], ...] = ()
     connection: tuple[Callable[[ConnectionEvent], None], ...] = ()
+    idle: tuple[Callable[[ConnectionEvent], None], ...] = ()
     close: tuple[Callable[[], None], ...] = ()
+    forgotten: deque[Any] = field(default_factory=deque, init=False, compare=False, repr=False)
+
+    @property
+    def follow_calls(self) -> bool:
+        """Somebody listens to more than connections and the end of the client."""
+        heard = (self.begin, self.request, self.response, self.error, self.finish, self.retry, self.redirect, self.end)
+        return any(heard)
 
 
 _NO_LISTENERS: Final = Listeners()
@@ -189,12 +210,14 @@ class Compiled:
 
 
 def _collect_methods(source: ListenerSource, found: dict[str, list[Any]]) -> None:
-    """Make one listener and add its methods to those of each event."""
+    """Make one listener and add its methods to those of each event; a factory that gives None sits this client out."""
     label = f"event listener {source.name!r} by {source.owner}"
     try:
         listener = source.factory()
     except Exception as error:
         raise PluginError(f"{label} could not be made: {type(error).__name__}: {error}") from error
+    if listener is None:
+        return
     methods = [(event, method) for event in EVENTS if (method := _method_of(listener, event)) is not None]
     if not methods:
         raise PluginError(f"{label} has none of the methods {', '.join(EVENTS)}")

@@ -198,8 +198,8 @@ def hyperhttp_register_resolvers(resolvers: ResolverRegistry) -> None:
 def hyperhttp_register_event_hooks(event_hooks: EventHookRegistry) -> None:
     """Add listeners for what happens inside a client: tracing, metrics, logging.
 
-    Events are request, response, error, retry, redirect, connection and close; each is a method of the
-    listener, told in `EventListener`. An event that nobody listens to costs nothing.
+    Each event is a method of the listener, told in `EventListener`: from the begin of a call to its end, and
+    what becomes of connections. An event that nobody listens to costs nothing.
 
     Args:
         event_hooks: `add(name, factory)`; the factory makes one listener per client.

@@ -15,8 +15,10 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from hyperhttp.auth.base import ANY
 from hyperhttp.exceptions import PluginError
 from hyperhttp.message.coding import ContentCoding, accept_encoding
+from hyperhttp.message.pattern import URLPattern
 from hyperhttp.plugins.compiled import AuthScheme, Command, Compiled, ListenerSource, Mount
 
 if TYPE_CHECKING:
@@ -56,11 +58,7 @@ _CORE_COMMANDS: Final = frozenset({"demo", "help", "plugins", "version"})
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")  # RFC 3986 3.1
 _COMMAND: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
-_PATTERN: Final = re.compile(
-    r"(?P<scheme>[a-z][a-z0-9+.-]*)://"
-    r"(?:(?P<host>\[[0-9a-f:.]+\]|(?:\*\.)?[^\s*/?#@:\[\]]+)(?::(?P<port>\d{1,5}))?)?",
-    re.ASCII | re.IGNORECASE,
-)
+_EVERYTHING: Final = frozenset(URLPattern(scheme) for scheme in ("http", "https", "all"))
 
 T = TypeVar("T")
 
@@ -182,9 +180,11 @@ class AuthSchemeRegistry(Registry[AuthScheme]):
         """Make a scheme known. The arguments are those of `AuthScheme`.
 
         Raises:
-            PluginError: the name is taken or is not a token.
+            PluginError: the name is taken, is not a token, or is ``any``, which stands for all.
         """
         name = self._name(name, _TOKEN, "a token")
+        if name == ANY:
+            raise PluginError(f"{ANY!r} cannot name an {self.kind}: it stands for whatever a server asks for")
         self._callable(factory, "the factory")
         if answer is not None:
             self._callable(answer, "the answer")
@@ -347,7 +347,7 @@ class EventHookRegistry(Registry["Callable[[], object]"]):
         Args:
             name: Names the listener in messages.
             factory: Makes the listener, an `EventListener` or an object with some of its methods; called
-                once per client, so that listeners may keep state.
+                once per client, so that listeners may keep state. None sits that client out.
             replace: Take the place of the listener of that name.
 
         Raises:
@@ -380,16 +380,14 @@ class TransportRegistry(Registry[Mount]):
         Raises:
             PluginError: the pattern is taken or malformed.
         """
-        parts = _PATTERN.fullmatch(str(pattern))
-        if parts is None:
-            raise PluginError(f"{pattern!r} is no mount: scheme://[host[:port]] is needed, such as 'all://*.test'")
-        pattern = pattern.lower()
-        if pattern in {"http://", "https://", "all://"} and not replace:
+        try:
+            parsed = URLPattern.parse(pattern)
+        except ValueError as error:
+            raise PluginError(str(error)) from None
+        if parsed in _EVERYTHING and not replace:
             raise PluginError(f"transport {pattern!r} would take every request: that needs add(..., replace=True)")
         self._callable(factory, "the factory")
-        port = int(parts["port"]) if parts["port"] else None
-        host = (parts["host"] or "").lower().strip("[]")
-        self._put(pattern, Mount(parts["scheme"].lower(), host, port, factory), replace=replace)
+        self._put(str(parsed), Mount(*parsed, factory), replace=replace)
 
     def compile(self) -> tuple[Mount, ...]:
         """The most precise first, so that the first that matches is the one."""

@@ -5,16 +5,24 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from hyperhttp.exceptions import PoolTimeout, TotalTimeout
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hyperhttp.connection.base import Connection
     from hyperhttp.connection.route import Route
     from hyperhttp.network.base import Wait
+    from hyperhttp.network.failures import AddressFailures
 
-__all__ = ["NOTHING", "Dialer", "Lane", "Waiter", "given_to"]
+__all__ = ["NOTHING", "Dialer", "Lane", "Waiter", "count", "given_to", "over_in_line", "too_long_in_line"]
 
 
 class Dialer(Protocol):
     """Opens connections."""
+
+    #: Addresses that took a connection and then failed.
+    failures: AddressFailures
 
     async def dial(self, lane: Lane, release: Any, deadline: float, total_at: float) -> Any:
         """A connection for the lane's route, ready for its first request."""
@@ -83,3 +91,28 @@ def given_to(wait: Wait) -> Any:
     if not future.done() or future.cancelled() or future.exception() is not None:
         return NOTHING
     return future.result()
+
+
+def count(lanes: Iterable[Lane]) -> dict[str, dict[str, int]]:
+    """Connections by ``host:port``: idle, in use (being opened included), in all; streams where they are multiplexed."""
+    stats: dict[str, dict[str, int]] = {}
+    for lane in lanes:
+        entry = stats.setdefault(lane.name, {"idle": 0, "in_use": 0, "total": 0})
+        if lane.is_multiplexed:
+            entry["streams"] = entry.get("streams", 0) + sum(connection.in_use for connection in lane.shared)
+        entry["idle"] += len(lane.idle)
+        entry["in_use"] += lane.total - len(lane.idle)
+        entry["total"] += lane.total
+    return stats
+
+
+def over_in_line(lane: Lane, waited: float) -> TotalTimeout:
+    """The error of a call that was over before it had a connection."""
+    msg = f"the call to {lane.name} reached its total timeout after {waited:.3g} s of waiting for a free connection"
+    return TotalTimeout(msg, host=lane.host, port=lane.port, phase="pool", elapsed=waited)
+
+
+def too_long_in_line(lane: Lane, waited: float, limit: float | None, books: str) -> PoolTimeout:
+    """The error of a call that waited longer than `limit`; `books` says how many connections there are."""
+    msg = f"no free connection to {lane.name} within {waited:.3g} s ({books}): raise max_connections or Timeout.pool"
+    return PoolTimeout(msg, host=lane.host, port=lane.port, phase="pool", elapsed=waited, limit=limit)

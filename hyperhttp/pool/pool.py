@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hyperhttp.connection.base import GONE, IDLE, IN_USE, NEW
 from hyperhttp.exceptions import ClientClosed, PoolTimeout, TotalTimeout
 from hyperhttp.network.base import NEVER
-from hyperhttp.pool.events import CLOSED, OPENED, tell
-from hyperhttp.pool.lane import NOTHING, Lane, Waiter, given_to
+from hyperhttp.pool.events import CLOSED, LEFT_IDLE, OPENED, tell
+from hyperhttp.pool.lane import NOTHING, Lane, Waiter, count, given_to, over_in_line, too_long_in_line
 from hyperhttp.pool.line import WaitingLine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from hyperhttp.config import Limits
     from hyperhttp.connection.base import Connection
@@ -34,8 +34,7 @@ __all__ = ["ConnectionPool"]
 #: Waiters that gave up are left in the line until they reach its head, or until this many and half of it are dead.
 _DEAD_WAITERS: Final = 64
 
-#: Seconds that idle connections beyond the number to keep may be taken again. With more requests at a time than connections
-#: to keep, closing them at once would open and close connections all the time.
+#: Seconds that idle connections beyond the number to keep may be taken again: closing them at once would be a lot of work.
 _SURPLUS_EXPIRY: Final = 1.0
 
 _now = time.monotonic
@@ -55,7 +54,9 @@ class ConnectionPool(WaitingLine):
         self.network = network
         self.closed = False
         self.listeners: tuple[Callable[[ConnectionEvent], None], ...] = ()
-        self._dialer = dialer
+        self.idlers: tuple[Callable[[ConnectionEvent], None], ...] = ()  # told of those with nothing to do
+        self.hooks: Mapping[str, Sequence[Callable[[ConnectionEvent], Any]]] | None = None
+        self.dialer = dialer
         self._max = NEVER if limits.max_connections is None else limits.max_connections
         self._max_idle = NEVER if limits.max_keepalive_connections is None else limits.max_keepalive_connections
         self._expiry = NEVER if limits.keepalive_expiry is None else limits.keepalive_expiry
@@ -110,7 +111,12 @@ class ConnectionPool(WaitingLine):
         return True
 
     async def acquire(
-        self, lane: Lane, timeout: float | None, connect_timeout: float | None, total_at: float
+        self,
+        lane: Lane,
+        timeout: float | None,
+        connect_timeout: float | None,
+        total_at: float,
+        opener: object = None,
     ) -> Connection:
         """A connection of the lane: idle, new, or as soon as one is free.
 
@@ -119,6 +125,7 @@ class ConnectionPool(WaitingLine):
             timeout: seconds to wait in line; None for as long as it takes.
             connect_timeout: seconds a new connection may take.
             total_at: moment at which the whole call is over.
+            opener: whose `Connection.opener` a new connection is.
 
         Raises:
             PoolTimeout: the line was too long.
@@ -130,7 +137,9 @@ class ConnectionPool(WaitingLine):
             given = await self._wait_for(waiter)
             if given is not None and not (given.place == IN_USE and given.channel.is_alive(0.0)):
                 given = self._replace_dead(given, waiter)
-        return given if given is not None else await self._open(self.lane(lane.route), connect_timeout, total_at)
+        if given is not None:
+            return given
+        return await self._open(self.lane(lane.route), connect_timeout, total_at, opener)
 
     def _replace_dead(self, connection: Connection, waiter: Waiter) -> Connection | Waiter | None:
         """What a waiter gets for a connection that died on its way to it: nobody overtakes it for that."""
@@ -161,13 +170,18 @@ class ConnectionPool(WaitingLine):
         return None if self._reserve(lane) else self._enqueue(lane, timeout, total_at)
 
     async def open(
-        self, lane: Lane, timeout: float | None, connect_timeout: float | None, total_at: float
+        self,
+        lane: Lane,
+        timeout: float | None,
+        connect_timeout: float | None,
+        total_at: float,
+        opener: object = None,
     ) -> Connection:
         """A connection that has served nobody yet, for a request that met a stale one."""
         for connection in self._take_all(lane):
             # Its neighbours were idle for as long: they are stale too more often than not.
             self._retire(connection)
-        return await self.acquire(lane, timeout, connect_timeout, total_at)
+        return await self.acquire(lane, timeout, connect_timeout, total_at, opener)
 
     def _take_all(self, lane: Lane) -> list[Connection]:
         idle, lane.idle = lane.idle, []
@@ -193,14 +207,15 @@ class ConnectionPool(WaitingLine):
         lane.dialing += 1
         return True
 
-    async def _open(self, lane: Lane, connect_timeout: float | None, total_at: float) -> Connection:
+    async def _open(self, lane: Lane, connect_timeout: float | None, total_at: float, opener: object) -> Connection:
         deadline = NEVER if connect_timeout is None else _now() + connect_timeout
         try:
-            connection: Connection = await self._dialer.dial(lane, self.release, deadline, total_at)
+            connection: Connection = await self.dialer.dial(lane, self.release, deadline, total_at)
         except BaseException:
             self._dial_failed(lane)
             raise
         connection.retire_at = connection.made_at + self._max_age
+        connection.opener = opener
         if self.closed:
             lane.dialing -= 1
             self._retire(connection)
@@ -218,8 +233,8 @@ class ConnectionPool(WaitingLine):
         lane.dialing -= 1
         connection.place = IN_USE
         lane.is_multiplexed = connection.multiplexed
-        if self.listeners:
-            tell(self.listeners, OPENED, connection)
+        if self.listeners or self.hooks:
+            tell(self.listeners, OPENED, connection, self.hooks)
         if connection.multiplexed:
             connection.in_use += 1
             lane.shared.append(connection)
@@ -270,8 +285,6 @@ class ConnectionPool(WaitingLine):
         if connection.multiplexed and self._release_shared(connection, lane):
             return
         if not connection.reusable or self.closed or connection.read_at >= connection.retire_at:
-            if place == GONE:
-                return
             if place == IDLE:
                 self._take_one(lane, connection)
             self._retire(connection)
@@ -284,19 +297,22 @@ class ConnectionPool(WaitingLine):
         if self._waiting and self._hand_over(connection, lane):
             return
         idle = lane.idle
-        expiry = self._expiry
         if len(idle) >= self._max_idle:
             if not self._max_idle:
                 self._retire(connection)
                 return
             self._trim(idle[len(idle) - int(self._max_idle)], connection.read_at)
-        connection.expires_at = expires_at = min(connection.read_at + expiry, connection.retire_at)
+        expires_at = connection.read_at + self._expiry
+        expires_at = min(expires_at, connection.retire_at)
+        connection.expires_at = expires_at
         connection.place = IDLE
         if not idle:
             self._idle_lanes[lane] = None
         idle.append(connection)
         if expires_at < self._sweep_at:
             self._schedule_sweep(expires_at)
+        if self.idlers:
+            tell(self.idlers, LEFT_IDLE, connection)
 
     def _trim(self, surplus: Connection, now: float) -> None:
         """One more is idle than is kept: the one that was used longest ago goes, unless it is needed very soon."""
@@ -338,8 +354,8 @@ class ConnectionPool(WaitingLine):
         if connection.lane.settling is connection:
             connection.lane.settling = None
         connection.close()
-        if self.listeners:
-            tell(self.listeners, CLOSED, connection)
+        if self.listeners or self.hooks:
+            tell(self.listeners, CLOSED, connection, self.hooks)
 
     def _freed(self, lane: Lane) -> None:
         """A connection or the right to open one is gone: somebody else may open one."""
@@ -422,16 +438,10 @@ class ConnectionPool(WaitingLine):
         self, lane: Lane, started: float, limit: float | None, total_at: float
     ) -> PoolTimeout | TotalTimeout:
         now = _now()
-        waited = now - started
         if now >= total_at:
-            msg = f"the call to {lane.name} reached its total timeout after {waited:.3g} s of waiting for a free connection"
-            return TotalTimeout(msg, host=lane.host, port=lane.port, phase="pool", elapsed=waited)
+            return over_in_line(lane, now - started)
         most = "" if self._max == NEVER else f", pool limit {self._max}"
-        msg = (
-            f"no free connection to {lane.name} within {waited:.3g} s ({self._total} open{most}): "
-            "raise max_connections or Timeout.pool"
-        )
-        return PoolTimeout(msg, host=lane.host, port=lane.port, phase="pool", elapsed=waited, limit=limit)
+        return too_long_in_line(lane, now - started, limit, f"{self._total} open{most}")
 
     # -- expiry, statistics, the end ---------------------------------------------------------------------------------
 
@@ -449,8 +459,7 @@ class ConnectionPool(WaitingLine):
         now = _now()
         soonest = NEVER
         for lane in tuple(self.lanes.values()):
-            expired = [connection for connection in lane.idle if connection.expires_at <= now]
-            for connection in expired:
+            for connection in [each for each in lane.idle if each.expires_at <= now]:
                 self._take_one(lane, connection)
                 self._retire(connection)
             soonest = min([soonest, *[connection.expires_at for connection in lane.idle]])
@@ -459,16 +468,7 @@ class ConnectionPool(WaitingLine):
 
     def stats(self) -> dict[str, dict[str, int]]:
         """Connections by ``host:port``: idle, in use (being opened included) and in all."""
-        stats: dict[str, dict[str, int]] = {}
-        for lane in tuple(self.lanes.values()):
-            entry = stats.setdefault(lane.name, {"idle": 0, "in_use": 0, "total": 0})
-            if lane.is_multiplexed:
-                streams = sum(connection.in_use for connection in lane.shared)
-                entry["streams"] = entry.get("streams", 0) + streams
-            entry["idle"] += len(lane.idle)
-            entry["in_use"] += lane.total - len(lane.idle)
-            entry["total"] += lane.total
-        return stats
+        return count(tuple(self.lanes.values()))
 
     def shut(self) -> None:
         """Close what is idle, stop what is busy, refuse who waits."""

@@ -10,7 +10,7 @@ decided.
 match one port, and ``*`` matches everything. Names and addresses never match each other. An entry that
 cannot be understood is left out with a warning.
 
-RFC 9110 section 7.6 and 11.7 (proxies, their credentials), RFC 7617 (Basic), RFC 4632 and 4291 (prefixes).
+RFC 9110 section 7.6 (proxies), RFC 4632 and 4291 (prefixes).
 """
 
 from __future__ import annotations
@@ -18,23 +18,20 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from hyperhttp.exceptions import InvalidURL, ProxyError, peer_name
-from hyperhttp.message.host import bracketed, parse_host, without_zone
-from hyperhttp.message.url import URL
+from hyperhttp.exceptions import InvalidURL, ProxyError
+from hyperhttp.message.host import parse_host, without_zone
 from hyperhttp.network.addresses import IPNetwork, canonical_ip
+from hyperhttp.pool.proxy import DEFAULT_SCHEMES, Proxy, ProxyTypes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["DEFAULT_SCHEMES", "HostPattern", "Proxy", "ProxyDecision", "ProxyMap", "ProxyTypes"]
+    from hyperhttp.message.url import URL
 
-DEFAULT_SCHEMES: Final[Mapping[str, int]] = {"http": 80, "https": 443}
-"""Schemes of proxies the core speaks to, and their default ports; plugins add theirs."""
+__all__ = ["DEFAULT_SCHEMES", "HostPattern", "Proxy", "ProxyDecision", "ProxyMap", "ProxyTypes"]
 
 _MAX_REMEMBERED: Final = 1024  # origins whose proxy is remembered
 _TARGETS: Final = frozenset({"all", "http", "https", "ws", "wss"})
@@ -42,85 +39,8 @@ _PLAIN: Final = {"ws": "http", "wss": "https"}
 _KEY: Final = re.compile(r"([a-z]+)(?:://(.*))?", re.ASCII | re.DOTALL)
 _PATTERN_NAME: Final = re.compile(r"[^\s/@?#\\:\[\]*%,]+")
 _BRACKETED: Final = re.compile(r"\[([^\]%]+)(?:%[^\]]*)?\](/\d+)?(?::(\d+))?", re.ASCII)
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 _warned: set[str] = set()
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Proxy:
-    """A proxy and the credentials for it, which no ``repr`` or ``str`` shows.
-
-    Attributes:
-        scheme: ``http``, ``https``, or a scheme of a plugin, in lower case.
-        host: Name or IP address, without brackets.
-        port: The port.
-        username: User name, percent-decoded; None when the URL has no credentials.
-        password: Password, percent-decoded.
-        authorization: Value of the Proxy-Authorization field (Basic, UTF-8), None without credentials.
-        identity: Stands for proxy and credentials in the keys of pools; holds no secret. Good within this
-            process only.
-    """
-
-    scheme: str
-    host: str
-    port: int
-    username: str | None = None
-    password: str | None = None
-    authorization: bytes | None = field(init=False, compare=False)
-    identity: str = field(init=False, compare=False)
-
-    def __post_init__(self) -> None:
-        authorization = None
-        identity = str(self)
-        if self.username is not None:
-            pair = f"{self.username}:{self.password or ''}".encode()
-            authorization = b"Basic " + b64encode(pair)
-            identity += "#" + _fingerprint(pair)
-        object.__setattr__(self, "authorization", authorization)
-        object.__setattr__(self, "identity", identity)
-
-    @classmethod
-    def parse(cls, value: ProxyTypes, schemes: Mapping[str, int] = DEFAULT_SCHEMES) -> Proxy:
-        """The proxy a URL names; ``host:port`` alone means an http proxy.
-
-        Args:
-            value: The URL. Path and query are not looked at.
-            schemes: Schemes that can be spoken, and their default ports.
-
-        Raises:
-            InvalidURL: the URL cannot be understood. The message does not show it, as it may hold a password.
-            ProxyError: no installed plugin speaks the scheme.
-            TypeError: the value is not a URL.
-        """
-        if isinstance(value, Proxy):
-            return value
-        if not isinstance(value, (str, URL)):
-            raise TypeError(f"a proxy must be a URL, not {type(value).__name__}")
-        url = _parse_url(str(value).strip())
-        if url.scheme not in schemes:
-            raise _unknown_scheme(url.scheme)
-        username, password = _credentials(url.userinfo)
-        port = schemes[url.scheme] if url.port is None else url.port
-        return cls(url.scheme, url.host, port, username, password)
-
-    @property
-    def url(self) -> URL:
-        """The URL with the credentials, for the connectors of plugins. Do not log its ``str``."""
-        url = URL(f"{self.scheme}://{bracketed(self.host)}:{self.port}")
-        if self.username is None:
-            return url
-        return url.copy_with(username=self.username, password=self.password)
-
-    def __str__(self) -> str:
-        return f"{self.scheme}://{peer_name(self.host, self.port)}"
-
-    def __repr__(self) -> str:
-        secret = "" if self.username is None else ", credentials=[secret]"
-        return f"Proxy({str(self)!r}{secret})"
-
-
-ProxyTypes: TypeAlias = "str | URL | Proxy"
 
 
 class ProxyDecision(NamedTuple):
@@ -231,7 +151,7 @@ class ProxyMap:
         ValueError: a key of ``proxies`` is none of those above.
     """
 
-    __slots__ = ("_fallback", "_memo", "_rules", "is_direct")
+    __slots__ = ("_fallback", "_memo", "_rules", "has_credentials", "is_direct")
 
     def __init__(
         self,
@@ -253,6 +173,10 @@ class ProxyMap:
         self._memo: dict[str, ProxyDecision] = {}
         self.is_direct: bool = not self._rules
         """Whether no URL has a proxy, so that nobody need be asked."""
+        self.has_credentials: bool = any(
+            rule.decision.proxy is not None and rule.decision.proxy.credentials is not None for rule in self._rules
+        )
+        """Whether there are credentials for one of the proxies."""
 
     def for_url(self, url: URL) -> Proxy | None:
         """The proxy for requests to the URL's origin, None for a direct connection.
@@ -400,61 +324,3 @@ def _parse_host(host: str) -> HostPattern | None:
     if canonical_ip(name) is not None:  # ".10.0.0.1"
         return None
     return HostPattern(suffix=f".{name}") if is_suffix else HostPattern(name=name)
-
-
-def _parse_url(text: str) -> URL:
-    """The URL of a proxy; no scheme means http.
-
-    Raises:
-        InvalidURL: it cannot be understood. Where there may be a password, the message shows nothing of it.
-    """
-    try:
-        url = URL(text if "://" in text else f"http://{text}")
-    except InvalidURL as exc:
-        if "@" in text:
-            raise InvalidURL(
-                "the proxy URL is not valid; '@', ':', '/', '?' and '#' in the user name or password "
-                "must be percent-encoded"
-            ) from None
-        raise InvalidURL(f"the proxy URL is not valid: {exc}") from exc
-    if not url.host:
-        raise InvalidURL("the proxy URL has no host")
-    if "@" in url.path + url.query + url.fragment:
-        # http://user:pa/ss@proxy: the host would be "user", and hear the rest.
-        raise InvalidURL("the proxy URL has an '@' after the host; percent-encode '/', '?' and '#' before it")
-    return url
-
-
-def _credentials(userinfo: str) -> tuple[str | None, str | None]:
-    """User name and password, percent-decoded (RFC 3986 section 3.2.1).
-
-    Raises:
-        InvalidURL: one of them cannot be sent as Basic (RFC 7617 section 2).
-    """
-    if not userinfo:
-        return None, None
-    from urllib.parse import unquote
-
-    name, _, secret = userinfo.partition(":")
-    try:
-        username, password = unquote(name, errors="strict"), unquote(secret, errors="strict")
-    except UnicodeDecodeError:
-        raise InvalidURL("the credentials in the proxy URL are not UTF-8") from None
-    if ":" in username or _CONTROL.search(username + password):
-        raise InvalidURL("the credentials in the proxy URL hold a control character, or the name holds a ':'")
-    return username, password
-
-
-def _unknown_scheme(scheme: str) -> ProxyError:
-    if scheme.startswith("socks"):
-        return ProxyError(f"{scheme}:// proxies need the SOCKS plugin: pip install 'hyperhttp[socks]'", phase="connect")
-    return ProxyError(f"cannot speak to proxies of the scheme {scheme!r}; use http or https", phase="connect")
-
-
-def _fingerprint(secret: bytes) -> str:
-    from hashlib import blake2b  # only proxies with credentials need it
-
-    return blake2b(secret, key=_fingerprint_key, digest_size=12).hexdigest()
-
-
-_fingerprint_key: Final = os.urandom(16)

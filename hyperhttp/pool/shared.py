@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from hyperhttp.connection.base import IN_USE
@@ -65,10 +64,9 @@ class SharedPool(ConnectionPool):
     def release(self, connection: Connection, ended: int = 0) -> None:
         """An exchange ended, or the connection did."""
         with self._lock:
-            super().release(connection, ended)
-        now = time.monotonic()
-        if now > self._next_sweep:
-            self._next_sweep = now + _SWEEP_EVERY
+            ConnectionPool.release(self, connection, ended)
+        if connection.read_at > self._next_sweep:
+            self._next_sweep = connection.read_at + _SWEEP_EVERY
             self.sweep()
 
     def _admit(self, lane: Lane, timeout: float | None, total_at: float) -> Any:

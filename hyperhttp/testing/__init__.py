@@ -2,7 +2,9 @@
 
 - :class:`Origin`: an HTTP origin with httpbin's endpoints, over HTTP/1.1, TLS and HTTP/2, and with faults;
 - :class:`ScriptedServer`: a raw socket server that sends exactly the bytes a test gives it;
-- :func:`running`: an origin with everything that is installed.
+- :func:`running`: an origin with everything that is installed;
+- :class:`MockTransport`: answers without a server, behind the client's whole pipeline;
+- :func:`check_plugin`: whether a plugin is well-formed.
 
 The pytest fixtures built on them are in :mod:`hyperhttp.testing.pytest_plugin`. Nothing is imported before it
 is used: pytest loads the plugin in every run of everybody who has hyperhttp installed.
@@ -13,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hyperhttp.testing.checks import check_plugin
     from hyperhttp.testing.exchange import Exchange
     from hyperhttp.testing.messages import ReceivedRequest, Reply
     from hyperhttp.testing.origin import Origin, running
@@ -28,12 +31,17 @@ if TYPE_CHECKING:
         Sleep,
         Stall,
     )
+    from hyperhttp.transports.mock import MockTransport, UnexpectedRequest
+    from hyperhttp.transports.routes import MockCall, MockRoute
 
 __all__ = [
     "Close",
     "Drop",
     "Exchange",
     "Expect",
+    "MockCall",
+    "MockRoute",
+    "MockTransport",
     "Origin",
     "ReadRequest",
     "ReceivedRequest",
@@ -44,14 +52,21 @@ __all__ = [
     "Send",
     "Sleep",
     "Stall",
+    "UnexpectedRequest",
+    "check_plugin",
     "running",
 ]
 
 _HOMES = {
     "Exchange": "exchange",
     "Origin": "origin",
+    "MockCall": "hyperhttp.transports.routes",
+    "MockRoute": "hyperhttp.transports.routes",
+    "MockTransport": "hyperhttp.transports.mock",
     "ReceivedRequest": "messages",
     "Reply": "messages",
+    "UnexpectedRequest": "hyperhttp.transports.mock",
+    "check_plugin": "checks",
     "running": "origin",
 }
 
@@ -61,7 +76,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'scripted')}"), name)
+    home = _HOMES.get(name, "scripted")
+    return getattr(import_module(home if "." in home else f"{__name__}.{home}"), name)
 
 
 def __dir__() -> list[str]:

@@ -146,6 +146,14 @@ class Exchange(ABC):
     async def send_raw(self, data: bytes) -> None:
         """Put bytes on the connection as they are."""
 
+    async def read_raw(self) -> bytes:
+        """The next bytes on the connection behind the request, ``b""`` at their end: after 101 they are another protocol's.
+
+        Raises:
+            BadRequestError: this protocol has no such bytes.
+        """
+        raise BadRequestError(501, "the connection is not a stream of bytes here")
+
     @abstractmethod
     async def stall(self, seconds: float) -> None:
         """Do nothing until the client goes away or the time is over."""

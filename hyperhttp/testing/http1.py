@@ -322,6 +322,11 @@ class HTTP1Exchange(Exchange):
         self._pending.append(data)
         await self._flush()
 
+    async def read_raw(self) -> bytes:
+        """The next bytes, after what was written has left."""
+        await self._flush()
+        return await self._reader.read(_PIECE)
+
     async def stall(self, seconds: float) -> None:
         """Wait for the client to leave."""
         await self._flush()

@@ -2,6 +2,7 @@
 
 - ``hyperhttp_origin``: one :class:`~hyperhttp.testing.Origin` for the whole run (HTTP/1.1; TLS on first use);
 - ``hyperhttp_http2_origin``: the same with HTTP/2, by ALPN and by prior knowledge;
+- ``hyperhttp_mock``: a :class:`~hyperhttp.testing.MockTransport`, every route of which must have been used at the end;
 - ``hyperhttp_scripted_server``: makes :class:`~hyperhttp.testing.ScriptedServer` objects and closes them.
 
 This module is imported in every pytest run, so it imports nothing else until a fixture is asked for.
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
     from hyperhttp.testing.origin import Origin
     from hyperhttp.testing.scripted import ScriptedServerFactory
+    from hyperhttp.transports.mock import MockTransport
 
-__all__ = ["hyperhttp_http2_origin", "hyperhttp_origin", "hyperhttp_scripted_server"]
+__all__ = ["hyperhttp_http2_origin", "hyperhttp_mock", "hyperhttp_origin", "hyperhttp_scripted_server"]
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +41,16 @@ def hyperhttp_http2_origin() -> Iterator[Origin]:
 
     with Origin(http2=True) as origin:
         yield origin
+
+
+@pytest.fixture
+def hyperhttp_mock() -> Iterator[MockTransport]:
+    """Answers without a server: ``Client(transport=hyperhttp_mock)``. A route that no request came for fails the test."""
+    from hyperhttp.transports.mock import MockTransport
+
+    mock = MockTransport()
+    yield mock
+    mock.assert_all_called()
 
 
 @pytest.fixture

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 NOT_ON_IMPORT = {
     "asyncio", "concurrent", "email", "http", "importlib.metadata", "json", "logging", "ssl",
     "hyperhttp.cli", "hyperhttp.network.aio", "hyperhttp.network.blocking", "hyperhttp.testing",
+    "hyperhttp.transports",
     "certifi", "idna", "pluggy",
-    "brotli", "h11", "h2", "hpack", "orjson", "opentelemetry", "pytest", "rich", "trustme", "wsproto",
-    "zstandard",
+    "brotli", "h11", "h2", "hpack", "msgspec", "orjson", "opentelemetry", "pydantic", "pytest", "rich", "trustme",
+    "truststore", "wsproto", "zstandard",
 }  # fmt: skip
 #: What making a client must not load either.
 NOT_ON_FIRST_CLIENT = {"asyncio", "h2", "brotli", "zstandard", "opentelemetry", "wsproto", "trustme", "rich"}

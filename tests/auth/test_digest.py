@@ -12,7 +12,15 @@ import pytest
 
 from hyperhttp.auth import digest
 from hyperhttp.auth.challenge import parse_challenges
-from hyperhttp.auth.digest import DigestAuth, DigestSession, DigestTerms, Nonce, choose_terms, is_answerable
+from hyperhttp.auth.digest import (
+    ContentHash,
+    DigestAuth,
+    DigestSession,
+    DigestTerms,
+    Nonce,
+    choose_terms,
+    is_answerable,
+)
 from hyperhttp.exceptions import LocalProtocolError, StreamConsumed
 from hyperhttp.message.request import Request
 from hyperhttp.message.response import Response
@@ -623,3 +631,36 @@ def test_a_nonce_gives_each_number_once() -> None:
     nonce = Nonce("n")
     assert [next(nonce.uses) for _ in range(3)] == [1, 2, 3]
     assert len(nonce.cnonce) == 32
+
+
+# -- content that is not in memory ------------------------------------------------------------------------
+
+
+class Twice:
+    """Content that can be produced again."""
+
+    def __iter__(self) -> Any:
+        yield b"con"
+        yield b"tent"
+
+
+@pytest.mark.parametrize(("algorithm", "name"), [("MD5", "md5"), ("SHA-256", "sha256"), ("SHA-512-256", "sha512_256")])
+def test_the_flow_asks_for_the_hash_of_content_that_is_streamed(algorithm: str, name: str) -> None:
+    server, nonces = Challenge("realm", "user", "pw", algorithm=algorithm, qop="auth-int"), NonceBook()
+    auth = DigestAuth("user", "pw")
+    flow = auth.auth_flow(Request("POST", URL, content=Twice()))
+    assert isinstance(next(flow), Request)
+    wanted = flow.send(Response(401, [("WWW-Authenticate", server.header(nonces.issue()))]))
+    assert wanted == ContentHash(name)
+    answer: Any = flow.send(hashlib.new(name, b"content").hexdigest())  # type: ignore[arg-type]
+    given = parse_credentials(answer.headers["authorization"])
+    target = answer.url.target
+    assert verify(server, given, method="POST", target=target, body=b"content", nonces=nonces).problem == ""
+
+
+def test_content_that_serves_once_is_not_asked_for() -> None:
+    server = Challenge("realm", "user", "pw", qop="auth-int")
+    flow = DigestAuth("user", "pw").auth_flow(Request("POST", URL, content=iter([b"content"])))
+    next(flow)
+    with pytest.raises(StopIteration):
+        flow.send(Response(401, [("WWW-Authenticate", server.header("n"))]))

@@ -182,20 +182,58 @@ async def test_what_streams_once_is_an_error_at_the_challenge_and_passes_without
     assert [bytes(request.body) for request in origin.requests] == [b"once", b"again"]
 
 
-async def test_streamed_content_is_not_hashed_unless_it_is_loaded_first(
-    face: Any, origin: Origin, auth: DigestAuth, tmp_path: Path
+class Twice:
+    """Content that can be produced again."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b"con"
+        yield b"tent"
+
+
+@pytest.mark.parametrize("size", [0, 7, 900_000])
+async def test_streamed_content_that_can_be_read_twice_is_hashed(
+    face: Any, origin: Origin, auth: DigestAuth, tmp_path: Path, size: int
 ) -> None:
     file = tmp_path / "content"
-    file.write_bytes(b"content")
+    file.write_bytes(bytes(range(256)) * (size // 256) + b"c" * (size % 256))
+    url = f"{origin.url}/digest-auth/auth-int/alice/s3cret/SHA-256"
+    async with face.client(auth=auth) as client:
+        assert (await client.post(url, content=file)).status_code == 200
+        with file.open("rb") as opened:
+            assert (await client.post(url, content=opened)).status_code == 200
+        assert (await client.post(url, content=Twice())).status_code == 200
+    assert [len(request.body) for request in origin.requests] == [size, size, size, 7]
+    assert [each.get("qop") for each in credentials(origin)] == [None, *["auth-int"] * 3]
+
+
+async def test_content_that_can_be_read_once_is_not_hashed_unless_it_is_loaded_first(
+    face: Any, origin: Origin, auth: DigestAuth
+) -> None:
     url = f"{origin.url}/digest-auth/auth-int/alice/s3cret"
     async with face.client(auth=auth) as client:
-        response = await client.post(url, content=file)
+        response = await client.post(url, content=face.pieces(b"con", b"tent"))
         assert response.status_code == 401
         assert len(origin.requests) == 1
         auth.requires_request_body = True
         response = await client.post(url, content=face.pieces(b"con", b"tent"))
         assert response.status_code == 200
     assert [bytes(request.body) for request in origin.requests] == [b"content"] * 3
+
+
+async def test_content_that_cannot_be_read_for_its_hash_is_an_error_that_leaves_nothing(
+    face: Any, origin: Origin, auth: DigestAuth, tmp_path: Path
+) -> None:
+    file = tmp_path / "content"
+    file.write_bytes(b"content")
+    url = f"{origin.url}/digest-auth/auth-int/alice/s3cret"
+    async with face.client(auth=auth) as client:
+        assert (await client.post(url, content=file)).status_code == 200
+        request = client.raw.build_request("POST", url, content=file)
+        file.unlink()
+        with pytest.raises(FileNotFoundError):
+            await client.send(request)
+        assert all(row["in_use"] == 0 for row in client.raw.get_pool_stats().values())
+    assert len(origin.requests) == 2
 
 
 # -- origins ---------------------------------------------------------------------------------------------

@@ -128,14 +128,3 @@ async def test_bytes_after_the_answer_to_connect_are_refused(face: Any, scripted
     async with face.client(proxies=server.url, timeout=3) as client:
         with pytest.raises(hyperhttp.ProxyError):
             await client.get("https://example.com/")
-
-
-async def test_netrc_is_not_read_unless_asked_for(
-    face: Any, origin: Origin, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
-) -> None:
-    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login stray password netrc\n")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    async with face.client() as client:
-        await client.get(origin.url + "/get", headers={"Authorization": "mine"})
-        await client.get(origin.url + "/get")
-    assert [request.headers.get("authorization") for request in origin.requests] == ["mine", None]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import shutil
 import ssl
+import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +56,32 @@ async def test_the_ways_to_trust(face: Any, origin: Origin, how: str, monkeypatc
     async with face.client(**options) as client:
         response = await client.get(origin.https_url + "/get")
         assert (await client.json(response))["url"].startswith("https://localhost:")
+
+
+@pytest.mark.needs("openssl")
+async def test_the_environment_may_name_a_directory_of_authorities(
+    face: Any, origin: Origin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shutil.copy(origin.ca_pem, tmp_path / "ca.pem")
+    subprocess.run(["openssl", "rehash", str(tmp_path)], check=True, timeout=30, capture_output=True)
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    async with face.client() as client:
+        assert (await client.get(origin.https_url + "/get")).status_code == 200
+    async with face.client(trust_env=False) as client:
+        with pytest.raises(hyperhttp.TLSError):
+            await client.get(origin.https_url + "/get")
+
+
+async def test_the_systems_authorities_may_be_asked_for(
+    face: Any, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", origin.ca_pem)  # which an explicit argument beats
+    async with face.client(verify="system") as client:
+        with pytest.raises(hyperhttp.TLSError, match="not trusted"):
+            await client.get(origin.https_url + "/get")
+    monkeypatch.setattr("hyperhttp.network.tls.usual_stores", lambda: (origin.ca_pem,))
+    async with face.client(verify="system") as client:
+        assert (await client.get(origin.https_url + "/get")).status_code == 200
 
 
 async def test_an_explicit_authority_beats_the_environment(

@@ -46,5 +46,22 @@ def test_what_suspends_is_a_clear_error_and_is_closed() -> None:
     assert closed == [True]
 
 
+def test_whoever_looks_for_a_running_loop_is_told_what_to_change() -> None:
+    async def looks() -> None:
+        asyncio.get_running_loop()
+
+    with pytest.raises(RuntimeError, match="use a plain function or iterator"):
+        drive(looks())
+
+
+def test_another_runtime_error_comes_out_as_it_is() -> None:
+    async def fails() -> None:
+        msg = "something else"
+        raise RuntimeError(msg)
+
+    with pytest.raises(RuntimeError, match="something else"):
+        drive(fails())
+
+
 async def test_it_works_inside_a_running_loop() -> None:
     assert drive(ready("inside")) == "inside"

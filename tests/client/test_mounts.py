@@ -175,3 +175,34 @@ def test_what_closes_in_order_is_not_spoken_of(caplog: pytest.LogCaptureFixture)
 def test_what_is_no_transport_is_refused(given: Any) -> None:
     with pytest.raises(TypeError, match=r"transport= takes an object with send\(\) and close\(\), not "):
         Transports([], given)
+
+
+def test_the_clients_own_mounts_come_first_and_none_is_the_network() -> None:
+    own, other, factory = Transport(), Transport(), Factory()
+    mounted = {"http://": own, "http://a.example": None, "https://": other}
+    transports = Transports([mount("http://b.example", factory)], None, mounted)
+    assert transports
+    assert transports.find(URL("http://a.example/")) is None
+    assert transports.find(URL("http://b.example/")) is own
+    assert transports.find(URL("https://a.example/")) is other
+    assert transports.find(URL("memory://a/")) is None
+    assert (transports.serves(URL("http://a.example/")), transports.serves(URL("http://c.example/"))) == (False, True)
+    assert factory.made == []
+
+
+def test_it_explains_itself_without_making_anything() -> None:
+    own, factory = Transport(), Factory()
+    transports = Transports([mount("http://b.example", factory)], None, {"https://": own})
+    assert transports.explain(URL("https://a/")) == (own, "mounts['https://']")
+    assert transports.explain(URL("http://b.example/")) == (factory, "the mount http://b.example of a plugin")
+    assert transports.explain(URL("http://c.example/")).transport is None
+    assert factory.made == []
+    transports.find(URL("http://b.example/"))
+    assert transports.explain(URL("http://b.example/")).transport is factory.made[0]
+    assert Transports([], own).explain(URL("http://c/")) == (own, "transport=")
+
+
+def test_one_that_is_mounted_twice_is_closed_once() -> None:
+    own = Transport()
+    Transports([], own, {"http://": own, "https://": own}).close()
+    assert own.closings == 1

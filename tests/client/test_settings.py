@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from hyperhttp import Auth, BasicAuth, Cookies, Timeout
+from hyperhttp import Cookies, Timeout
 from hyperhttp._version import __version__
-from hyperhttp.client.settings import Settings, auth_of, hooks_of, http2_of, redirects_of
+from hyperhttp.client.settings import Settings, http2_of, redirects_of
 from hyperhttp.exceptions import InvalidURL, LocalProtocolError
 
 
@@ -151,27 +151,6 @@ def test_a_missing_certificate_file_is_known_at_once() -> None:
 # -- small readers ---------------------------------------------------------------------------------------------------
 
 
-def test_what_auth_may_be() -> None:
-    class Shaped:
-        def auth_flow(self, request: Any) -> Any:
-            yield request
-
-    auth, shaped = Auth(), Shaped()
-    assert auth_of(None) is None
-    assert auth_of(auth) is auth
-    assert isinstance(auth_of(("user", "pw")), BasicAuth)
-    assert auth_of(shaped) is shaped
-
-
-def test_hooks_are_lists_of_their_own() -> None:
-    functions = [print]
-    made = hooks_of({"request": functions, "response": print})
-    assert made == {"request": [print], "response": [print]}
-    assert made["request"] is not functions
-    assert hooks_of(None) is None
-    assert hooks_of({}) == {"request": [], "response": []}
-
-
 @pytest.mark.parametrize(("value", "result"), [(True, (7, False)), (False, (0, False)), ("downgrade", (7, True))])
 def test_redirects(value: Any, result: Any) -> None:
     assert redirects_of(value, 7) == result
@@ -180,3 +159,31 @@ def test_redirects(value: Any, result: Any) -> None:
 @pytest.mark.parametrize("value", [True, False, "prior-knowledge"])
 def test_http2(value: Any) -> None:
     assert http2_of(value) == value
+
+
+def test_what_holds_attempts_back_is_off_by_default() -> None:
+    assert (settings().breaker, settings().limiter) == (None, None)
+    assert settings(circuit_breaker_manager=None, rate_limit=None).limiter is None
+
+
+def test_a_circuit_breaker_is_taken_as_it_is() -> None:
+    from hyperhttp.errors.circuit_breaker import DomainCircuitBreakerManager
+
+    breaker = DomainCircuitBreakerManager()
+    assert settings(circuit_breaker_manager=breaker).breaker is breaker
+    with pytest.raises(TypeError, match="circuit_breaker_manager"):
+        settings(circuit_breaker_manager=True)
+
+
+def test_a_rate_limit_becomes_a_limiter_of_the_clients_own() -> None:
+    from hyperhttp.errors.rate_limit import RateLimit, RateLimiter
+
+    limiter = RateLimiter(5)
+    assert settings(rate_limit=limiter).limiter is limiter
+    first, second = settings(rate_limit=RateLimit(5)).limiter, settings(rate_limit=5).limiter
+    assert first is not None
+    assert second is not None
+    assert first is not second
+    assert first.limit_for("h", 1) == second.limit_for("h", 1) == RateLimit(5)
+    with pytest.raises(TypeError, match="rate limit"):
+        settings(rate_limit="5/s")

@@ -145,6 +145,19 @@ async def test_addresses_that_take_no_connection_are_looked_up_anew_next_time() 
     assert names.forgotten == ["example.com"]
 
 
+async def test_addresses_that_served_nothing_are_tried_last() -> None:
+    names = Names(example_com=["192.0.2.1", "192.0.2.2"])
+    refused = TLSError("reset")
+    refused.address = "192.0.2.1"
+    network = MemoryNetwork(refused, MemoryChannel())
+    dialer = Dialer(network, names, delay=0.25)
+    lane = Lane(Route("http", "example.com", 80))
+    with pytest.raises(TLSError):
+        await dialer.dial(lane, print, NEVER, NEVER)
+    await dialer.dial(lane, print, NEVER, NEVER)
+    assert [[each.host[-1] for each in made["addresses"]] for made in network.connected] == [["1", "2"], ["2", "1"]]
+
+
 async def test_the_policy_is_asked_after_resolution_and_before_connecting() -> None:
     names, network = Names(example_com=["127.0.0.1"]), MemoryNetwork()
     for host in ("example.com", "127.0.0.1", "::ffff:127.0.0.1"):
@@ -307,6 +320,25 @@ def test_tls_through_a_tunnel(ways: Ways, scripted: Any, outer: bool) -> None:
         tunnel=True,
     )
     assert ways.get(route) == b"ok"
+
+
+@pytest.mark.parametrize("outer", [False, True], ids=["http-proxy", "https-proxy"])
+def test_a_certificate_of_nobody_known_is_refused_inside_a_tunnel(ways: Ways, scripted: Any, outer: bool) -> None:
+    server = scripted([OK], tls=True)
+    proxy = scripted(relay(server), tls=outer)
+    options: Any = TLSOptions()
+    route = Route(
+        "https",
+        "localhost",
+        server.port,
+        tls=options,
+        proxy=Proxy.parse(f"{'https' if outer else 'http'}://localhost:{proxy.port}"),
+        proxy_tls=proxy.ssl_context() if outer else None,
+        tunnel=True,
+    )
+    with pytest.raises(TLSError, match="localhost") as caught:
+        ways.get(route)
+    assert caught.value.__cause__ is not None
 
 
 def test_http2_through_a_tunnel(ways: Ways, scripted: Any) -> None:

@@ -442,3 +442,57 @@ async def test_a_response_that_came_with_the_connection_is_no_answer_to_the_firs
     assert not connection.reusable
     with pytest.raises((ReadError, RemoteProtocolError)):
         await connection.send("GET", HEAD, PATIENT, NEVER, time.monotonic())
+
+
+# -- content that waits --------------------------------------------------------------------------------------
+
+
+def hold(talk: Talk, timeout: Timeout = PATIENT, total_at: float = NEVER, **content: Any) -> asyncio.Task[Any]:
+    talk.connection.owner = talk
+    work = talk.connection.send_content("POST", HEAD, encode_content(**content), timeout, total_at, expect=True)
+    return asyncio.ensure_future(work)
+
+
+async def test_content_waits_for_100_and_for_nothing_else(talk: Talk) -> None:
+    task = hold(talk, content=b"content")
+    await turns()
+    talk.channel.feed(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+    talk.later(0.5)
+    await turns()
+    assert talk.channel.sent == HEAD
+    talk.channel.feed(b"HTTP/1.1 100 Continue\r\n\r\n")
+    await turns()
+    assert talk.channel.sent == HEAD + b"content"
+    talk.channel.feed(SMALL)
+    assert (await task)[1] == b"ok"
+    assert talk.connection.reusable
+
+
+async def test_patience_with_a_silent_server_ends(talk: Talk) -> None:
+    task = hold(talk, content=b"content")
+    await turns()
+    assert 0 < (talk.connection.remaining() or 0) <= 1
+    talk.later(1.1)
+    await turns()
+    assert talk.channel.sent == HEAD + b"content"
+    talk.channel.feed(b"HTTP/1.1 100 Continue\r\n\r\n" + SMALL)  # it comes late, and is a sign of life
+    assert (await task)[1] == b"ok"
+    assert talk.connection.reusable
+
+
+async def test_a_final_response_takes_the_place_of_the_content(talk: Talk) -> None:
+    task = hold(talk, content=b"content")
+    await turns()
+    talk.channel.feed(SMALL)
+    assert (await task)[1] == b"ok"
+    assert talk.channel.sent == HEAD
+    assert not talk.connection.reusable
+
+
+async def test_the_limit_of_the_call_counts_while_content_waits(talk: Talk) -> None:
+    task = hold(talk, total_at=time.monotonic() + 0.5, content=b"content")
+    await turns()
+    talk.later(0.6)
+    with pytest.raises(TotalTimeout):
+        await task
+    assert not talk.busy

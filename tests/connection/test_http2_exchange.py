@@ -405,3 +405,47 @@ async def test_a_request_that_never_left_was_surely_not_processed(h2: Any) -> No
     with pytest.raises(UnansweredError) as caught:
         await task
     assert caught.value.surely_unprocessed
+
+
+async def test_content_waits_for_100_and_for_nothing_else(h2: Any) -> None:
+    task = await h2.ask("POST", content=b"content", headers={"Expect": "100-continue"})
+    h2.heard()
+    h2.head(1, 103)
+    h2.window(1, 100)
+    later(h2, 0.5)
+    await turns(4)
+    assert h2.heard() == []
+    h2.head(1, 100)
+    await turns(4)
+    assert [frame[3] for frame in h2.heard()] == [b"content"]
+    h2.head(1, end=True)
+    assert (await task)[0].status_code == 200
+
+
+async def test_patience_with_a_silent_server_ends(h2: Any) -> None:
+    task = await h2.ask("POST", content=b"content", headers={"Expect": "100-continue"})
+    assert 0 < task.exchange.remaining() <= 1
+    h2.heard()
+    later(h2, 1.1)
+    await turns(4)
+    assert [frame[3] for frame in h2.heard()] == [b"content"]
+    h2.head(1, end=True)
+    await task
+
+
+async def test_a_final_response_takes_the_place_of_the_content(h2: Any) -> None:
+    task = await h2.ask("POST", content=b"content", headers={"Expect": "100-continue"})
+    h2.heard()
+    h2.head(1, 413)
+    head, stream, _ = await task
+    assert head.status_code == 413
+    h2.data(1, b"too big", end=True)
+    assert await stream.receive_all() == b"too big"
+    assert h2.resets() == [(1, 0)]
+
+
+async def test_the_limit_of_the_call_counts_while_content_waits(h2: Any) -> None:
+    task = await h2.ask("POST", total_at=time.monotonic() + 0.5, content=b"x", headers={"Expect": "100-continue"})
+    later(h2, 0.6)
+    with pytest.raises(TotalTimeout):
+        await task

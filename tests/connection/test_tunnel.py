@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from hyperhttp.auth.proxy_digest import ProxyCredentials
 from hyperhttp.connection.tunnel import HTTPProxyConnector, pass_through
+from hyperhttp.errors.categories import classify
 from hyperhttp.exceptions import ProxyError
 from hyperhttp.message.url import URL
 from tests.memory import MemoryChannel, turns
@@ -42,7 +44,8 @@ def test_the_kinds_of_proxy_and_their_ports(tls: bool, port: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "authority"), [("example.com", b"example.com:443"), ("2001:db8::1", b"[2001:db8::1]:443")]
+    ("host", "authority"),
+    [("example.com", b"example.com:443"), ("2001:db8::1", b"[2001:db8::1]:443"), ("fe80::1%eth0", b"[fe80::1]:443")],
 )
 def test_connect_names_host_and_port_and_nothing_else(host: str, authority: bytes) -> None:
     said = next(handshake(host=host))
@@ -52,6 +55,37 @@ def test_connect_names_host_and_port_and_nothing_else(host: str, authority: byte
 def test_credentials_of_the_proxy_are_sent_to_it_decoded() -> None:
     said = next(handshake(URL("http://us%40er:p%3Ass@proxy.example")))
     assert b"\r\nProxy-Authorization: Basic dXNAZXI6cDpzcw==\r\n" in said  # us@er:p:ss
+
+
+@pytest.mark.parametrize(
+    ("status", "retryable"),
+    [(403, False), (407, False), (404, False), (302, False), (408, True), (429, True), (502, True)],
+)
+def test_a_refusal_that_will_be_the_same_next_time_is_not_tried_again(status: int, retryable: bool) -> None:
+    work = handshake()
+    next(work)
+    with pytest.raises(ProxyError) as caught:
+        work.send(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % status)
+    assert caught.value.retryable == retryable
+    assert classify(caught.value) == ("CONNECTION" if retryable else "CLIENT")
+
+
+def test_a_signer_says_what_is_sent_and_hears_what_is_asked_for() -> None:
+    credentials = ProxyCredentials("alice", "s3cret", b"Basic x")
+    signer = credentials.begin()
+    connector = HTTPProxyConnector(tls=False)
+    assert connector.answers_challenges
+    work = connector.handshake(PROXY, "example.com", 443, signer)
+    assert b"\r\nProxy-Authorization: Basic x\r\n" in next(work)
+    asks = b'Proxy-Authenticate: Digest realm="r", nonce="n", qop="auth"\r\nContent-Length: 0\r\n\r\n'
+    with pytest.raises(ProxyError, match="407"):
+        work.send(b"HTTP/1.1 407 No\r\n" + asks)
+    assert signer.sends_again
+    work = connector.handshake(PROXY, "example.com", 443, signer)
+    assert b'\r\nProxy-Authorization: Digest username="alice"' in next(work)
+    with pytest.raises(ProxyError, match="407"):
+        work.send(b"HTTP/1.1 407 No\r\n" + asks)
+    assert not signer.sends_again
 
 
 @pytest.mark.parametrize("host", ["exa mple", "a\r\nX: y", "a\0b"])

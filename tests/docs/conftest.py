@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: The hosts that snippets may name; each stands for the local origin.
-HOSTS = re.compile(r"https://(?:api\.example\.com|example\.com|example\.org|httpbin\.org)(?![\w.:-])")
+HOSTS = re.compile(
+    r"(?:https|(?P<socket>wss))://(?:api\.example\.com|example\.com|example\.org|httpbin\.org)(?![\w.:-])"
+)
 #: The proxy that snippets may name, with or without credentials.
 PROXY = re.compile(r"(?<=://)((?:[\w:]+@)?)proxy\.example\.com:3128")
 #: Files that snippets read, and how large they are.
@@ -45,7 +47,8 @@ class World:
 
     def localised(self, source: str) -> str:
         """A snippet with local addresses."""
-        source = HOSTS.sub(self.origin.https_url, source)
+        url = self.origin.https_url
+        source = HOSTS.sub(lambda found: url.replace("https", "wss") if found["socket"] else url, source)
         return PROXY.sub(rf"\g<1>127.0.0.1:{self.proxy.port}", source)
 
 

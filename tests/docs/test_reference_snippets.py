@@ -366,7 +366,7 @@ async def test_hosts_that_no_proxy_names(
 async def test_socks_needs_a_plugin(world: Any) -> None:
     """Advanced features, "Proxies": SOCKS is not part of the core."""
     with pytest.raises(hyperhttp.ProxyError, match="socks"):
-        hyperhttp.Client(proxies="socks5://127.0.0.1:1080")
+        hyperhttp.Client(plugins=[], proxies="socks5://127.0.0.1:1080")
 
 
 # -- Advanced features: event hooks --------------------------------------------------------------------------
@@ -628,3 +628,151 @@ async def test_the_user_agent(api: str) -> None:
     async with hyperhttp.Client() as client:
         shown = await (await client.get(f"{api}/user-agent")).ajson()
     assert shown == {"user-agent": f"hyperhttp/{hyperhttp.__version__}"}
+
+
+# -- Advanced features: retries and telemetry ----------------------------------------------------------------
+
+
+def failing(api: str, key: str, *, fault: str = "503", times: int = 2) -> str:
+    """An address that fails so many times before it answers."""
+    return f"{api}/get?fault={fault}&fault_times={times}&key={key}"
+
+
+async def test_a_retry_policy_with_every_parameter(api: str) -> None:
+    """Advanced features, "Retry policy"."""
+    from hyperhttp import Client
+    from hyperhttp.errors.retry import RetryPolicy
+    from hyperhttp.utils.backoff import ExponentialBackoff
+
+    retry_policy = RetryPolicy(
+        max_retries=5,
+        retry_categories=["TRANSIENT", "TIMEOUT", "SERVER"],
+        status_force_list=[429, 500, 502, 503, 504],
+        backoff_strategy=ExponentialBackoff(
+            base=0.1,
+            factor=2.0,
+            max_backoff=30.0,
+            jitter=True,
+        ),
+        respect_retry_after=True,
+    )
+
+    async with Client(retry=retry_policy) as client:
+        response = await client.get(failing(api, "policy"))
+        assert response.status_code == 200
+        assert [attempt.status_code for attempt in response.attempts] == [503, 503]
+
+
+async def test_decorrelated_jitter(api: str) -> None:
+    """Advanced features, "Retry policy": the other backoff."""
+    from hyperhttp.errors.retry import RetryPolicy
+    from hyperhttp.utils.backoff import DecorrelatedJitterBackoff
+
+    retry_policy = RetryPolicy(
+        max_retries=5,
+        backoff_strategy=DecorrelatedJitterBackoff(base=0.1, max_backoff=10.0),
+    )
+    async with Client(retry=retry_policy) as client:
+        assert (await client.get(failing(api, "jitter", times=1))).status_code == 200
+
+
+async def test_the_first_failure_surfaces_and_a_later_one_says_that_it_is_later(api: str) -> None:
+    """Advanced features, "Retry policy": the original typed exception, RetryError after a retry."""
+    from hyperhttp.errors.retry import RetryPolicy
+    from hyperhttp.utils.backoff import ExponentialBackoff
+
+    policy = RetryPolicy(max_retries=1, backoff_strategy=ExponentialBackoff(base=0.01))
+    url = failing(api, "first", fault="reset", times=100)
+    async with Client(retry=policy) as client:
+        with pytest.raises(hyperhttp.ReadError):
+            await client.post(url.replace("/get", "/post"), json={"a": 1})
+        with pytest.raises(hyperhttp.RetryError) as caught:
+            await client.get(url)
+    assert isinstance(caught.value.original_exception, hyperhttp.ReadError)
+    assert caught.value.attempts == 2
+
+
+async def test_retries_are_disabled_per_request(api: str, world: Any) -> None:
+    """Advanced features, "Retry policy": retry=False."""
+    url, payload = failing(api, "disabled").replace("/get", "/put"), {"a": 1}
+    async with Client(retry=3) as client:
+        response = await client.put(url, json=payload, retry=False)
+    assert response.status_code == 503
+    assert len(world.origin.requests) == 1
+
+
+async def test_a_circuit_breaker_opens_and_says_for_how_long(
+    api: str, world: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Advanced features, "Circuit breaker"."""
+    from hyperhttp.errors.circuit_breaker import DomainCircuitBreakerManager
+
+    cb = DomainCircuitBreakerManager(
+        failure_threshold=5,
+        recovery_timeout=30.0,
+        success_threshold=2,
+    )
+    async with Client(circuit_breaker_manager=cb) as client:
+        for _ in range(6):
+            try:
+                response = await client.get(f"{api}/status/503")
+                assert response.status_code == 503
+            except hyperhttp.CircuitBreakerOpen as e:
+                print(f"{e.host} unhealthy for another {e.remaining:.1f}s")
+    said, _, seconds = capsys.readouterr().out.rpartition(" ")
+    assert said == f"{hyperhttp.URL(api).host} unhealthy for another"
+    assert 0 < float(seconds.removesuffix("s\n")) <= 30
+    assert len(world.origin.requests) == 5
+
+
+async def test_circuits_are_tracked_per_host_and_port_and_count_their_categories() -> None:
+    """Advanced features, "Circuit breaker": the paragraph below it."""
+    from hyperhttp.errors.circuit_breaker import DomainCircuitBreakerManager
+
+    cb = DomainCircuitBreakerManager(failure_threshold=1)
+    assert cb.categories == {"CONNECTION", "TIMEOUT", "SERVER", "TRANSIENT"}
+    async with Client(circuit_breaker_manager=cb) as client:
+        for port in (1, 2):
+            with pytest.raises(hyperhttp.ConnectError):
+                await client.get(f"http://127.0.0.1:{port}/")
+            with pytest.raises(hyperhttp.CircuitBreakerOpen):
+                await client.get(f"http://127.0.0.1:{port}/")
+
+
+async def test_telemetry_hears_of_every_attempt(api: str) -> None:
+    """Advanced features, "Telemetry": with retries, and with nothing else as it is shown."""
+    from hyperhttp.errors.retry import RetryPolicy
+    from hyperhttp.errors.telemetry import ErrorTelemetry
+    from hyperhttp.utils.backoff import ExponentialBackoff
+
+    heard = []
+
+    class MyTelemetry(ErrorTelemetry):
+        def record_attempt(self, retry_state: Any, outcome: Any) -> None:
+            heard.append((retry_state.attempt, outcome))
+
+    async with Client(telemetry=MyTelemetry()) as client:
+        await client.get(f"{api}/get")
+        await client.get(failing(api, "told", times=1))
+    assert heard == [(1, "success"), (1, "fail")]
+
+    heard.clear()
+    policy = RetryPolicy(backoff_strategy=ExponentialBackoff(base=0.01))
+    async with Client(telemetry=MyTelemetry(), retry=policy) as client:
+        await client.get(failing(api, "told again", times=2))
+    assert heard == [(1, "retry"), (2, "retry"), (3, "success")]
+
+
+def test_the_siblings_policy_under_its_names_here(api: str) -> None:
+    """The sibling library's "Retry Policy": attempts, factor and status codes in this library's words."""
+    from hyperhttp.errors.retry import RetryPolicy
+    from hyperhttp.utils.backoff import ExponentialBackoff
+
+    retry_policy = RetryPolicy(
+        max_retries=4,
+        backoff_strategy=ExponentialBackoff(base=0.05),
+        status_force_list=[500, 502, 503, 504],
+    )
+    with Client(retry=retry_policy) as client:
+        response = client.get(failing(api, "sibling", fault="502", times=1))
+    assert response.status_code == 200

@@ -393,3 +393,20 @@ def test_without_orjson_the_standard_library_serves_and_neither_is_imported_earl
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stdout == "json [null]\n", done.stderr
+
+
+async def test_a_reader_that_was_overtaken_closes_nothing(tmp_path):
+    """One that was cancelled finds out late, when the content is being sent again already."""
+    path = tmp_path / "content"
+    path.write_bytes(b"content")
+    content = encode_content(content=path)
+    assert content is not None
+    content.rewind()
+    overtaken = content.turn
+    assert await content.next_chunk(call_here) == b"content"
+    content.rewind()
+    content.close(overtaken)
+    assert await content.next_chunk(call_here) == b"content"
+    content.close(content.turn)
+    with pytest.raises(StreamConsumed):
+        await content.next_chunk(call_here)

@@ -242,6 +242,12 @@ def test_a_form_in_memory_is_there_at_once_and_a_large_one_is_not_copied():
     assert sum(map(len, encoder)) == encoder.content_length
 
 
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_chunk_has_bytes(size):
+    with pytest.raises(ValueError, match="chunk_size"):
+        MultipartEncoder([("a", "b")], chunk_size=size)
+
+
 def test_files_are_never_data_at_once(path):
     assert MultipartEncoder([("a", path)]).data is None
 

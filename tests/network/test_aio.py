@@ -423,3 +423,127 @@ def test_what_a_dead_loop_left_is_dropped_without_it(scripted: Any) -> None:
     kept[0].forget()
     assert kept[0].channels == set()
     assert server.wait_closed(2)
+
+
+async def test_the_first_result_is_taken_and_the_others_are_cancelled(network: AioNetwork) -> None:
+    begun: list[int] = []
+    cancelled: list[int] = []
+
+    async def run(number: int) -> int:
+        begun.append(number)
+        try:
+            await asyncio.sleep(0 if number == 2 else 30)
+        except asyncio.CancelledError:
+            cancelled.append(number)
+            raise
+        return number
+
+    assert await network.first(run, 0.001, begun.append) == 2
+    await asyncio.sleep(0)
+    assert (begun, sorted(cancelled)) == ([0, 1, 2], [0, 1])
+
+
+async def test_a_result_that_comes_too_late_is_discarded(network: AioNetwork) -> None:
+    late: list[int] = []
+    gate = asyncio.Event()
+
+    async def run(number: int) -> int:
+        if number:
+            gate.set()
+        else:
+            await gate.wait()
+        return number
+
+    winner = await network.first(lambda number: run(number) if number < 2 else None, 0.001, late.append)
+    await asyncio.sleep(0)
+    assert [*late, winner] in ([], [1, 0], [0, 1], [1])
+
+
+async def test_runs_that_ignore_their_cancellation_are_discarded(network: AioNetwork) -> None:
+    late: list[int] = []
+
+    async def run(number: int) -> int:
+        try:
+            await asyncio.sleep(0 if number else 30)
+        except asyncio.CancelledError:
+            pass
+        return number
+
+    assert await network.first(run, 0.001, late.append) == 1
+    await asyncio.sleep(0.001)
+    assert late == [0]
+
+
+async def test_a_run_that_fails_is_out_and_the_last_failure_comes_out(network: AioNetwork) -> None:
+    gate = asyncio.Event()
+
+    async def run(number: int) -> int:
+        if not number:
+            await gate.wait()
+            raise ConnectError("first")
+        gate.set()
+        await asyncio.sleep(0.005)
+        raise ConnectError("second")
+
+    with pytest.raises(ConnectError, match="second"):
+        await network.first(lambda number: run(number) if number < 2 else None, 0.001, lambda late: None)
+
+    async def cancelled(number: int) -> int:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await network.first(cancelled, 1.0, lambda late: None)
+
+
+async def test_sleeping_takes_its_time(network: AioNetwork) -> None:
+    started = network.now()
+    await network.sleep(0.01)
+    assert network.now() - started >= 0.009
+
+
+# -- what runs beside ---------------------------------------------------------------------------------
+
+
+async def test_what_runs_beside_is_waited_for_when_the_network_is_closed() -> None:
+    network = AioNetwork(asyncio.get_running_loop())
+    ended: list[str] = []
+
+    async def work(name: str, event: asyncio.Event) -> None:
+        try:
+            await event.wait()
+            ended.append(name)
+        except asyncio.CancelledError:
+            ended.append(f"{name} cancelled")
+            raise
+
+    soon, never = asyncio.Event(), asyncio.Event()
+    network.start(work("soon", soon), 10.0)
+    network.start(work("never", never), 0.01)
+    asyncio.get_running_loop().call_later(0.02, soon.set)
+    await network.close()
+    assert sorted(ended) == ["never cancelled", "soon"]
+
+
+async def test_what_has_ended_is_not_waited_for() -> None:
+    network = AioNetwork(asyncio.get_running_loop())
+
+    async def work() -> None: ...
+
+    await network.start(work(), 10.0)  # type: ignore[misc]  # a task
+    assert network._beside == {}
+    await network.close()
+
+
+async def test_a_callback_may_come_from_another_thread() -> None:
+    network = AioNetwork(asyncio.get_running_loop())
+    called = asyncio.Event()
+    await asyncio.to_thread(network.call_safely, called.set)
+    await asyncio.wait_for(called.wait(), 5)
+    await network.close()
+
+
+def test_a_callback_for_a_closed_loop_is_dropped() -> None:
+    loop = asyncio.new_event_loop()
+    network = AioNetwork(loop)
+    loop.close()
+    network.call_safely(lambda: None)

@@ -401,3 +401,40 @@ def test_there_is_no_timer_and_no_other_thread(network: BlockingNetwork) -> None
     assert drive(network.share("key", lambda: network.call(int, "7"))) == 7
     assert threading.active_count() == before
     assert network.watch.when < time.monotonic(), "nobody ever has to arm it"
+
+
+def test_sleeping_takes_its_time() -> None:
+    network = BlockingNetwork()
+    started = network.now()
+    drive(network.sleep(0.01))
+    assert network.now() - started >= 0.009
+
+
+def test_the_first_of_several_runs_is_the_only_one() -> None:
+    network, begun = BlockingNetwork(), []
+
+    async def run(number: int) -> int:
+        begun.append(number)
+        return number
+
+    assert drive(network.first(run, 0.0, lambda late: None)) == 0
+    assert begun == [0]
+    with pytest.raises(RuntimeError, match="nothing to run"):
+        drive(network.first(lambda number: None, 0.0, lambda late: None))
+
+
+def test_nothing_runs_beside_where_there_is_no_loop() -> None:
+    closed: list[bool] = []
+
+    async def work() -> None:
+        closed.append(True)
+
+    with pytest.raises(TypeError, match="use the asynchronous Client"):
+        BlockingNetwork().start(work(), 1.0)
+    assert closed == []
+
+
+def test_a_callback_is_called_at_once_where_there_is_no_later() -> None:
+    called: list[bool] = []
+    BlockingNetwork().call_safely(lambda: called.append(True))
+    assert called == [True]

@@ -536,6 +536,63 @@ def test_threads_that_write_at_once_do_not_mix_their_bytes(pair: Any) -> None:
     assert sorted(block[:1] for block in blocks) == [letter.encode() for letter in "abcd" for _ in range(20)]
 
 
+def test_a_paused_channel_leaves_what_comes_in_the_socket(pair: Any) -> None:
+    hub, peer = pair
+    hub.channel.pause_reading()
+    peer.sendall(b"abc")
+    assert hub.channel.is_alive(0.0)
+    assert hub.received == 0
+    with hub.channel.lock:
+        hub.channel.resume_reading()
+    assert hub.received == 3
+
+
+def test_a_paused_channel_still_sends_what_was_left_over(pair: Any) -> None:
+    """What has come and is not wanted must neither be taken nor keep the thread busy."""
+    hub, peer = pair
+    hub.channel.pause_reading()
+    peer.sendall(b"a")
+    with hub.channel.lock:
+        hub.channel.write(bytes(8 << 20))
+        assert hub.channel.write_paused
+    waiting = Worker(lambda: hub.hear("b", 10))
+    taken = drain(peer, 8 << 20)
+    assert len(taken) == 8 << 20
+    until(lambda: "resumed" in hub.events)
+    assert hub.received == 0
+    with hub.channel.lock:
+        hub.channel.resume_reading()
+    peer.sendall(b"b")
+    assert waiting.get() == "b"
+
+
+def test_without_a_high_water_mark_every_byte_left_over_makes_senders_wait(pair: Any) -> None:
+    hub, peer = pair
+    hub.channel.high_water = 0
+    size = 0
+    with hub.channel.lock:
+        while not hub.channel.write_paused:
+            hub.channel.write(bytes(1000))
+            size += 1000
+    waiting = Worker(lambda: hub.hear("b", 10))
+    assert len(drain(peer, size)) == size
+    until(lambda: "resumed" in hub.events)
+    assert not hub.channel.write_paused
+    peer.sendall(b"b")
+    assert waiting.get() == "b"
+
+
+def test_what_the_peer_said_before_it_closed_is_heard_although_writing_fails(pair: Any) -> None:
+    hub, peer = pair
+    peer.sendall(b"abc")
+    peer.close()
+    with hub.channel.lock:
+        hub.channel.write(b"into the void")
+        hub.channel.write(b"again")
+    assert hub.received == 3
+    assert hub.events == ["lost"]
+
+
 def test_a_write_that_fails_is_told_and_raises_nothing(pair: Any) -> None:
     hub, peer = pair
     peer.close()

@@ -9,6 +9,7 @@ import socket
 import ssl
 import struct
 import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -27,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from hyperhttp.exceptions import TLSError
 from hyperhttp.network import tls
-from hyperhttp.network.tls import TLSOptions, cached_context, server_name, ssl_context, tls_error
+from hyperhttp.network.tls import TLSOptions, cached_context, describe_trust, server_name, ssl_context, tls_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -630,22 +631,22 @@ def test_an_unknown_fault_of_a_certificate_is_given_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("exc", "expected"),
+    ("exc", "expected", "passes"),
     [
-        (EOFError(), "closed the connection"),
-        (ConnectionAbortedError(103, "aborted"), "closed the connection"),
-        (ssl.SSLZeroReturnError(6, "closed"), "closed the connection"),
-        (OSError(113, "No route to host"), "failed: No route to host"),
-        (ValueError("odd"), "failed: odd"),
-        (ValueError(), "failed: ValueError"),
+        (EOFError(), "closed the connection", True),
+        (ConnectionAbortedError(103, "aborted"), "closed the connection", True),
+        (ssl.SSLZeroReturnError(6, "closed"), "closed the connection", True),
+        (OSError(113, "No route to host"), "failed: No route to host", False),
+        (ValueError("odd"), "failed: odd", False),
+        (ValueError(), "failed: ValueError", False),
     ],
 )
-def test_other_failures_are_explained_too(exc: Exception, expected: str) -> None:
+def test_other_failures_are_explained_too(exc: Exception, expected: str, passes: bool) -> None:
     error = tls_error(exc, "::1", 0, phase="read")
     assert expected in str(error)
     assert "::1" in str(error)
     assert (error.port, error.phase) == (None, "read")
-    assert error.retryable is False
+    assert error.retryable is passes  # a server that leaves has not said what it minds
 
 
 @pytest.mark.parametrize(
@@ -661,3 +662,50 @@ def test_other_failures_are_explained_too(exc: Exception, expected: str) -> None
 )
 def test_the_name_to_verify_has_no_dot_bracket_or_zone(host: str, expected: str) -> None:
     assert server_name(host) == expected
+
+
+# -- the system's store ----------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="the system itself decides there")
+def test_the_system_is_trusted_where_it_is_asked_for_and_nobody_else(monkeypatch, ca_file):
+    monkeypatch.setenv("SSL_CERT_FILE", ca_file)
+    context = ssl_context(TLSOptions("system"))
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context is ssl_context(TLSOptions("system"))
+    own = ssl.PEM_cert_to_DER_cert(Path(ca_file).read_text())
+    assert own not in context.get_ca_certs(binary_form=True), "an explicit argument beats the environment"
+
+
+def test_a_system_without_a_store_is_an_error(monkeypatch):
+    monkeypatch.setattr("hyperhttp.network.tls.usual_stores", tuple)
+    monkeypatch.setattr("hyperhttp.network.tls.asks_the_system", bool)
+    with pytest.raises(TLSError, match="no trust store in a usual place"):
+        ssl_context(TLSOptions("system"))
+
+
+def test_where_the_system_decides_no_roots_are_loaded(monkeypatch):
+    monkeypatch.setattr("hyperhttp.network.tls.asks_the_system", lambda: True)
+    context = ssl_context(TLSOptions("system"), ("h2",))
+    assert type(context).__module__.startswith("truststore")
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (TLSOptions(), ("the roots of certifi", "the default")),
+        (TLSOptions(verify=False), ("anybody: no certificate is verified", "verify=False")),
+        (TLSOptions("system"), ("the system's trust store", "verify='system'")),
+        (TLSOptions("/a/ca.pem", cert="/a/client.pem"), ("/a/ca.pem", "verify=")),
+    ],
+)
+def test_whom_options_trust_can_be_told(options, told):
+    assert describe_trust(options) == told
+
+
+def test_what_the_environment_names_is_told_with_its_name(monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", "/a/ca.pem")
+    monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
+    assert describe_trust(TLSOptions()) == ("/a/ca.pem, /nowhere", "SSL_CERT_FILE and SSL_CERT_DIR")
+    assert describe_trust(TLSOptions(trust_env=False)) == ("the roots of certifi", "the default")

@@ -18,6 +18,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/hyperhttp-*/pyproject.toml"))
 CODINGS = {"brotli": "br", "zstd": "zstd"}
+#: Packages with no hooks: whoever wants them imports them, clients do not look for them.
+WITHOUT_HOOKS = {"cache", "httpx", "requests"}
 
 CONTENT = {
     "gzip": "1f8b08000000000000ffcb48cdc9c9070086a6103605000000",
@@ -138,7 +140,8 @@ def test_each_plugin_package_has_an_entry_point_and_an_extra_of_one_name(path):
     extra = path.name.removeprefix("hyperhttp-")
 
     assert project["name"] == path.name
-    assert project["entry-points"]["hyperhttp"] == {extra: path.name.replace("-", "_")}
+    entry_points = project.get("entry-points", {}).get("hyperhttp", {})
+    assert entry_points == ({} if extra in WITHOUT_HOOKS else {extra: path.name.replace("-", "_")})
     assert any(each.startswith("hyperhttp ") for each in project["dependencies"])
     assert any(each.startswith(f"{path.name} ") for each in core["optional-dependencies"][extra])
 
@@ -154,7 +157,8 @@ def test_each_wheel_holds_its_package_and_nothing_else(dist):
 
         assert {file.partition("/")[0] for file in files} == {name, info}
         assert {f"{name}/__init__.py", f"{name}/py.typed", f"{info}/licenses/LICENSE"} <= set(files)
-        assert f"{info}/entry_points.txt" in files
+        has_hooks = name.removeprefix("hyperhttp_") not in WITHOUT_HOOKS
+        assert (f"{info}/entry_points.txt" in files) == has_hooks
         assert not [file for file in files if "test_" in file and "/tests/" in file]
 
 
@@ -175,3 +179,100 @@ def test_a_coding_is_offered_and_decoded_exactly_when_its_extra_is_installed(pyt
         assert extended["plugins"] == [[extra, f"hyperhttp-{extra}", "enabled"]]
 
     assert ask(python, DECODE) == bare
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("extra", sorted(WITHOUT_HOOKS))
+def test_a_package_without_hooks_is_there_to_be_imported_and_no_client_looks_at_it(python, dist, extra):
+    install(python, dist, f"hyperhttp[{extra}]")
+    code = (
+        f"import hyperhttp_{extra} as this, json; print(json.dumps(all(hasattr(this, each) for each in this.__all__)))"
+    )
+    plugins = "import json, hyperhttp.plugins; print(json.dumps(len(hyperhttp.plugins.installed_plugins())))"
+    found = ask(python, code), ask(python, plugins)
+    uninstall(python, f"hyperhttp-{extra}")
+
+    assert found == (True, 0)
+
+
+STRANGER = Path(__file__).parent / "everything"
+
+USE_EVERYTHING = """
+import json
+import socket
+import threading
+
+import hyperhttp
+import hyperhttp_everything
+from hyperhttp.plugins import compile_plugins, hookspecs, installed_plugins
+from hyperhttp.testing import check_plugin
+
+compiled = check_plugin(hyperhttp_everything)
+hooks = [name for name in hookspecs.__all__ if name.startswith(hookspecs.HOOK_PREFIX)]
+(info,) = installed_plugins(check=True)
+
+def serve():
+    with server.accept()[0] as connection:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Encoding: rot13\\r\\nContent-Length: 5\\r\\n\\r\\nuryyb")
+
+server = socket.create_server(("127.0.0.1", 0))
+threading.Thread(target=serve, daemon=True).start()
+with hyperhttp.SyncClient(resolver="loopback", trust_env=False) as client:
+    text = client.get(f"http://nowhere.test:{server.getsockname()[1]}/").text
+    echoed = client.post("echo://x/", json={"b": 1, "a": 2}, auth=compiled.auth_schemes["key"].factory("k-1"))
+    sent = echoed.request.content.data.decode()
+print(json.dumps({
+    "hooks": sorted(info.hooks) == sorted(hooks),
+    "info": [info.name, info.distribution, info.version, info.api, info.status],
+    "text": text,
+    "authorization": echoed.json()["authorization"],
+    "sent": sent,
+    "proxies": "line" in compiled.proxy_connectors,
+    "finished": [listener.finished for listener in hyperhttp_everything.listeners if listener.finished],
+}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_strangers_package_with_a_hook_of_every_kind_works_from_its_wheel(python, dist):
+    run_well(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", dist, cwd=STRANGER)
+    install(python, dist, "hyperhttp", "hyperhttp-everything")
+    try:
+        used = ask(python, USE_EVERYTHING)
+        table = run_well(python, "-I", "-m", "hyperhttp", "plugins", "--check", cwd=python.parent)
+        greeting = run_well(python, "-I", "-m", "hyperhttp", "greet", "you", cwd=python.parent)
+    finally:
+        uninstall(python, "hyperhttp-everything")
+
+    assert used == {
+        "hooks": True,
+        "info": ["everything", "hyperhttp-everything", "3.2.1", 1, "enabled"],
+        "text": "hello",
+        "authorization": "Key k-1",
+        "sent": '{"a":2,"b":1}',
+        "proxies": True,
+        "finished": [2],
+    }
+    assert "everything  hyperhttp-everything  3.2.1" in table
+    assert "every enabled plugin loads and its hooks run" in table
+    assert greeting.strip() == "hello you"
+
+
+SCHEMES = """
+import json
+from hyperhttp.plugins import compile_plugins
+
+print(json.dumps(sorted(compile_plugins().proxy_connectors)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_socks_proxies_are_spoken_to_exactly_when_their_extra_is_installed(python, dist):
+    install(python, dist, "hyperhttp[socks]")
+    assert ask(python, SCHEMES) == ["http", "https", "socks4", "socks4a", "socks5", "socks5h"]
+    uninstall(python, "hyperhttp-socks", "socksio")
+    assert ask(python, SCHEMES) == ["http", "https"]

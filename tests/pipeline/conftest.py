@@ -65,7 +65,7 @@ def make_call(method: str = "GET", url: str = "http://a.example/", **options: An
     """A call as a client begins it; `auth`, `hooks`, `jar` and the like are set on it, the rest makes the request."""
     settings = {
         name: options.pop(name)
-        for name in ("auth", "hooks", "jar", "max_redirects", "downgrade", "stream", "listeners")
+        for name in ("auth", "hooks", "jar", "max_redirects", "downgrade", "stream", "listeners", "retry", "reads")
         if name in options
     }
     request = Request(method, url, **options)
@@ -75,7 +75,8 @@ def make_call(method: str = "GET", url: str = "http://a.example/", **options: An
     call: Any = Call(pool, request, routes(request.url), None, Timeout(None), NEVER, 0.0, read, None, True)
     call.origin = request.url.origin
     call.find_route = routes
-    call.auth = call.hooks = call.listeners = call.find_transport = None
+    call.auth = call.hooks = call.listeners = call.find_transport = call.breaker = call.limiter = None
+    call.retry, call.reads, call.proxied = None, False, False
     call.max_redirects, call.downgrade, call.is_async = 20, False, True
     call.jar = None
     for name, value in settings.items():

@@ -24,6 +24,7 @@ from hyperhttp.exceptions import (
 from hyperhttp.message.cookies import Cookies
 from hyperhttp.message.request import Request
 from hyperhttp.message.response import ReadOptions
+from hyperhttp.network.failures import AddressFailures
 from hyperhttp.pipeline.exchange import exchange, render_head
 from hyperhttp.pool.pool import ConnectionPool
 from hyperhttp.pool.proxies import Proxy
@@ -46,6 +47,7 @@ class Servers:
         self.channels: list[MemoryChannel] = []
         self.connections: list[Any] = []
         self.refuse: BaseException | None = None
+        self.failures = AddressFailures()
 
     async def dial(self, lane: Any, release: Any, deadline: float, total_at: float) -> Any:
         if self.refuse is not None:
@@ -173,6 +175,23 @@ async def test_an_error_of_the_way_there_carries_the_request(play: Play) -> None
         await (await play.start())
     assert caught.value.request is not None
     assert caught.value.request.method == "GET"
+
+
+async def test_an_error_that_several_calls_share_is_told_to_each_with_its_own_request(play: Play) -> None:
+    shared = ConnectError("refused", host="a.example")
+    shared.__cause__ = OSError("below")
+    play.servers.refuse = shared
+    errors = [caught_by.value for caught_by in [await failure(play), await failure(play)]]
+    assert errors[0] is shared
+    assert errors[1] is not shared
+    assert errors[1].request is not shared.request
+    assert (str(errors[1]), errors[1].host, errors[1].__cause__) == ("refused", "a.example", shared.__cause__)
+
+
+async def failure(play: Play) -> pytest.ExceptionInfo[ConnectError]:
+    with pytest.raises(ConnectError) as caught:
+        await (await play.start())
+    return caught
 
 
 async def test_a_cancelled_call_closes_its_connection_and_leaves_no_trace(play: Play) -> None:

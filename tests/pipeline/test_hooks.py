@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hyperhttp.message.response import ReadOptions, Response
+from hyperhttp.message.response import Response
 from hyperhttp.pipeline.hooks import run_hooks
 
 
@@ -120,13 +120,3 @@ async def test_what_the_hooks_took_is_not_counted_as_the_servers_time(new_call: 
     call = new_call(hooks=hooks([lambda _: setattr(call.pool.network, "time", 1005.0)]))
     await run_hooks(call, stage(Response(200)))
     assert call.now == 1005.0
-
-
-async def test_an_async_hook_given_to_the_blocking_face_is_a_clear_error(new_call: Any, stage: Any) -> None:
-    async def waits(_: Any) -> None:
-        raise RuntimeError("no running event loop")
-
-    call = new_call(hooks=hooks([waits]))
-    call.read = ReadOptions({}, None, None, drive=lambda coroutine: coroutine)
-    with pytest.raises(RuntimeError, match="plain function"):
-        await run_hooks(call, stage(Response(200)))

@@ -5,6 +5,7 @@ import pytest
 
 from hyperhttp.auth.basic import BasicAuth
 from hyperhttp.auth.bearer import BearerAuth
+from hyperhttp.auth.challenge import Challenge
 from hyperhttp.network.resolver import SystemResolver
 from hyperhttp.plugins import PluginManager, builtin
 
@@ -50,6 +51,15 @@ def test_auth_schemes_are_made_from_credentials_and_answer_challenges(name, cred
 
     assert isinstance(scheme.factory(credentials), kind)
     assert isinstance(scheme.answer(None, credentials), kind)
+
+
+@pytest.mark.parametrize(
+    ("name", "credentials"), [("basic", "token"), ("bearer", "user:pass"), ("bearer", "two words"), ("digest", "token")]
+)
+def test_credentials_of_another_form_are_no_answer(name, credentials):
+    scheme = PluginManager(environ={}).compile([]).auth_schemes[name]
+
+    assert scheme.answer(Challenge(name, None, {"realm": "r", "nonce": "n", "qop": "auth"}), credentials) is None
 
 
 def test_every_function_of_the_module_is_a_hook():

@@ -37,7 +37,14 @@ def test_without_listeners_every_client_gets_the_same_empty_ones():
 
 
 def test_there_is_a_field_for_each_event():
-    assert tuple(Listeners.__slots__) == EVENTS
+    assert tuple(Listeners.__slots__) == (*EVENTS, "forgotten")
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_calls_are_followed_where_somebody_listens_to_more_than_connections(event):
+    heard = Listeners(**{event: (print,)})
+
+    assert heard.follow_calls is (event not in ("connection", "idle", "close"))
 
 
 def test_methods_that_were_not_overridden_are_left_out():
@@ -57,14 +64,14 @@ def test_a_listener_need_not_be_a_subclass():
     assert seen == ["event"]
 
 
-def test_methods_that_wait_are_marked_when_the_client_is_made():
+def test_a_listener_is_heard_for_each_event_it_has_a_method_for():
     listeners = compiled_with(Requests, Waiting).create_listeners()
 
-    assert [waits for _, waits in listeners.request] == [False, True]
-    assert len(listeners.close) == 1
+    assert len(listeners.request) == 2
+    assert [method.__name__ for method in listeners.close] == ["close"]
 
 
-@pytest.mark.parametrize("event", ["connection", "close"])
+@pytest.mark.parametrize("event", ["begin", "finish", "end", "connection", "idle", "close"])
 def test_a_method_that_waits_where_nothing_may_is_an_error(event):
     async def method(*arguments):
         return None
@@ -86,19 +93,25 @@ def test_each_client_gets_its_own_listener():
     first = compiled.create_listeners()
     second = compiled.create_listeners()
 
-    assert [first.request[0][0].__self__, second.request[0][0].__self__] == made
+    assert [first.request[0].__self__, second.request[0].__self__] == made
 
 
 def test_listeners_are_called_in_the_order_of_adding():
     listeners = compiled_with(Waiting, Requests).create_listeners()
 
-    assert [type(method.__self__) for method, _ in listeners.request] == [Waiting, Requests]
+    assert [type(method.__self__) for method in listeners.request] == [Waiting, Requests]
 
 
-@pytest.mark.parametrize("listener", [object(), EventListener(), None, types.SimpleNamespace(request="no")])
+@pytest.mark.parametrize("listener", [object(), EventListener(), types.SimpleNamespace(request="no")])
 def test_a_listener_that_listens_to_nothing_is_an_error(listener):
     with pytest.raises(PluginError, match=r"event listener 'listener-0' by plugin 'spy' \(spy 1.0\) has none of"):
         compiled_with(lambda: listener).create_listeners()
+
+
+def test_a_factory_may_sit_a_client_out():
+    listeners = compiled_with(lambda: None, Requests).create_listeners()
+
+    assert [type(method.__self__) for method in listeners.request] == [Requests]
 
 
 def test_a_factory_that_fails_is_an_error_with_its_cause():

@@ -21,7 +21,7 @@ EAGER = """
 import sys
 import hyperhttp
 
-unwanted = {"pluggy", "importlib.metadata", "brotli", "zstandard", "hyperhttp_brotli", "hyperhttp_zstd"}
+unwanted = {"pluggy", "importlib.metadata", "brotli", "zstandard", "hyperhttp_brotli", "hyperhttp_zstd", "socksio"}
 loaded = unwanted & set(sys.modules)
 assert not loaded, loaded
 """

@@ -182,6 +182,12 @@ def test_what_cannot_be_called_is_an_error_that_does_not_show_the_value(add):
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["any", "Any"])
+def test_no_auth_scheme_has_the_name_that_stands_for_all(name):
+    with pytest.raises(PluginError, match="'any' cannot name an auth scheme"):
+        Registries().auth_schemes.add(name, list)
+
+
 def test_an_auth_scheme_keeps_what_it_was_added_with():
     registries = Registries()
     registries.auth_schemes.add("Negotiate", factory, answer=print, strength=20)
@@ -269,7 +275,6 @@ def test_a_default_may_be_taken_over_by_who_says_so():
     [
         "http",
         "://host",
-        "all://*",
         "all://*.*.test",
         "all://a*b",
         "http://host:port",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hyperhttp.message.timing import ConnectionInfo
 from hyperhttp.pool.events import CLOSED, OPENED, REUSED, ConnectionEvent, tell
 from tests.memory import StubConnection, memory_lane
 
@@ -76,3 +77,46 @@ async def test_a_pool_that_closes_tells_of_its_idle_connections(house: Any) -> N
     connection.finish()
     await here.pool.close()
     assert [event.kind for event in heard] == ["opened", "closed"]
+
+
+async def test_a_pool_tells_those_who_ask_that_a_connection_has_nothing_to_do(house: Any) -> None:
+    here = house(max_keepalive_connections=1)
+    heard: list[str] = []
+    here.pool.listeners = here.pool.idlers = (lambda event: heard.append(f"{event.host} {event.kind}"),)
+    first = await here.open(here.a)
+    here.pool.release(first)
+    assert here.pool.take(first.lane, 0.0) is first
+    here.pool.release(first)
+    await here.pool.close()
+    assert heard == ["a.example opened", "a.example idle", "a.example idle", "a.example closed"]
+
+
+def test_an_event_says_what_is_known_of_the_connection() -> None:
+    connection: Any = StubConnection(memory_lane("h.example", "https"), None)
+    connection.info = ConnectionInfo(7, "192.0.2.1", "http://proxy:3128", "TLSv1.3", "h2", 0.1, 0.2, 0.3)
+    connection.uses = 4
+    heard: list[ConnectionEvent] = []
+    tell((heard.append,), CLOSED, connection)
+    (event,) = heard
+    assert event[4:] == (7, "192.0.2.1", "http://proxy:3128", "TLSv1.3", "h2", 0.1, 0.2, 0.3, 4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "heard"), [(OPENED, ["hook", "listener"]), (CLOSED, ["hook", "listener"]), (REUSED, ["listener"])]
+)
+def test_hooks_hear_before_listeners_and_only_of_what_they_are_for(kind: str, heard: list[str]) -> None:
+    told: list[str] = []
+
+    def hook(_: Any) -> None:
+        told.append("hook")
+
+    hooks = {"connect": [hook], "close": [hook]}
+    tell((lambda _: told.append("listener"),), kind, StubConnection(memory_lane(), None), hooks)
+    assert told == heard
+
+
+def test_an_async_listener_is_logged_and_not_forgotten_awaiting(caplog: pytest.LogCaptureFixture) -> None:
+    async def waits(_: Any) -> None: ...
+
+    tell((waits,), OPENED, StubConnection(memory_lane(), None))
+    assert "must be plain functions" in caplog.text

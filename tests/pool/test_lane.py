@@ -10,7 +10,7 @@ import pytest
 from hyperhttp.connection.route import Route
 from hyperhttp.network.base import NEVER
 from hyperhttp.network.blocking import ThreadWait
-from hyperhttp.pool.lane import NOTHING, Lane, Waiter, given_to
+from hyperhttp.pool.lane import NOTHING, Lane, Waiter, count, given_to, over_in_line, too_long_in_line
 
 TLS: Any = object()
 
@@ -58,3 +58,25 @@ def test_a_waiter_knows_its_place() -> None:
     lane, wait = Lane(Route("http", "a.example", 80)), ThreadWait(NEVER, ValueError)
     waiter = Waiter(7, lane, wait, 1000.0, 5.0, NEVER)
     assert (waiter.number, waiter.lane, waiter.wait, waiter.in_line) == (7, lane, wait, False)
+
+
+def test_lanes_of_one_name_are_counted_together() -> None:
+    first, second = Lane(Route("http", "a.example", 80)), Lane(Route("http", "a.example", 80, uds="/run/a"))
+    shared = Lane(Route("https", "b.example", 443, tls=TLS, http2=True))
+    first.total, first.idle = 3, [object()]  # type: ignore[list-item]  # counted, not looked at
+    second.total = 1
+    shared.total, shared.is_multiplexed = 1, True
+    assert count([first, second, shared]) == {
+        "a.example:80": {"idle": 1, "in_use": 3, "total": 4},
+        "b.example:443": {"idle": 0, "in_use": 1, "total": 1, "streams": 0},
+    }
+
+
+def test_who_waited_too_long_is_told_for_what_and_what_to_do() -> None:
+    lane = Lane(Route("http", "a.example", 80))
+    late = too_long_in_line(lane, 2.0, 1.5, "3 open, pool limit 3")
+    assert "no free connection to a.example:80 within 2 s (3 open, pool limit 3): raise max_connections" in str(late)
+    assert (late.host, late.port, late.phase, late.elapsed, late.limit) == ("a.example", 80, "pool", 2.0, 1.5)
+    over = over_in_line(lane, 2.0)
+    assert "reached its total timeout after 2 s of waiting for a free connection" in str(over)
+    assert (over.host, over.phase, over.elapsed) == ("a.example", "pool", 2.0)

@@ -17,6 +17,7 @@ from hyperhttp.connection.route import Route
 from hyperhttp.exceptions import ClientClosed, ConnectError, HyperHTTPError, PoolTimeout
 from hyperhttp.network.base import NEVER
 from hyperhttp.network.blocking import BlockingNetwork
+from hyperhttp.network.failures import AddressFailures
 from hyperhttp.pool.shared import SharedPool
 from tests.memory import StubConnection
 
@@ -33,6 +34,7 @@ class Dialer:
     """Opens connections in the calling thread, after a moment, or fails."""
 
     def __init__(self, *, delay: float = 0.0, multiplexed: bool = False, failing: float = 0.0) -> None:
+        self.failures = AddressFailures()
         self.delay = delay
         self.multiplexed = multiplexed
         self.failing = failing
@@ -55,9 +57,7 @@ class Dialer:
 
 
 def make(dialer: Dialer | None = None, **limits: Any) -> Any:
-    pool = SharedPool(BlockingNetwork(), dialer or Dialer(), Limits(**limits))
-    pool.dialer = dialer  # type: ignore[attr-defined]
-    return pool
+    return SharedPool(BlockingNetwork(), dialer or Dialer(), Limits(**limits))
 
 
 def get(pool: Any, route: Route, timeout: float | None = 5.0) -> StubConnection:

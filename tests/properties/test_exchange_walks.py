@@ -27,6 +27,7 @@ from hyperhttp.message.cookies import Cookies
 from hyperhttp.message.request import Request
 from hyperhttp.message.response import ReadOptions
 from hyperhttp.network.base import NEVER
+from hyperhttp.network.failures import AddressFailures
 from hyperhttp.pipeline.call import Call
 from hyperhttp.pipeline.exchange import exchange
 from hyperhttp.pool.pool import ConnectionPool
@@ -190,6 +191,7 @@ class Walk:
         self.peers: list[Peer] = []
         self.callers: list[asyncio.Task[None]] = []
         self.errors: list[HyperHTTPError] = []
+        self.failures = AddressFailures()
         self.pool = ConnectionPool(self.network, self, Limits(max_connections=self.chance.choice([1, 2, 4])))
         is_h2 = kind is H2Peer
         self.route = Route("https" if is_h2 else "http", "a.example", 443, tls=TLS if is_h2 else None, http2=is_h2)

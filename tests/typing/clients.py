@@ -78,6 +78,7 @@ def settings(client: Client, twin: SyncClient) -> None:
     assert_type(client.base_url, URL | None)
     assert_type(client.is_closed, bool)
     assert_type(client.get_pool_stats(), dict[str, dict[str, int]])
+    assert_type(client.explain(ADDRESS, timeout=3).proxy.rule, str)
     assert_type(twin.headers, Headers)
     assert_type(twin.cookies, Cookies)
     assert_type(twin.auth, Auth | None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, assert_type
 
-from hyperhttp import URL, Cookies, Headers, Request, Response
+from hyperhttp import URL, ConnectionInfo, Cookies, Headers, Request, Response, Timing
 
 
 def said(response: Response) -> None:
@@ -21,6 +21,9 @@ def said(response: Response) -> None:
     assert_type(response.history, Sequence[Response])
     assert_type(response.request, Request)
     assert_type(response.elapsed, float)
+    assert_type(response.timing, Timing)
+    assert_type(response.timing.queue, float)
+    assert_type(response.connection, ConnectionInfo | None)
     assert_type(response.encoding, str)
     assert_type(response.links, dict[str, dict[str, str]])
     assert_type(response.extensions, dict[str, Any])
@@ -38,12 +41,15 @@ def in_hand(response: Response) -> None:
     assert_type(response.content, bytes)
     assert_type(response.text, str)
     assert_type(response.json(), Any)
+    assert_type(response.json(URL), URL)
+    assert_type(response.json(list[int]), list[int])
 
 
 async def asynchronous(response: Response) -> None:
     assert_type(await response.aread(), bytes)
     assert_type(await response.atext(), str)
     assert_type(await response.ajson(), Any)
+    assert_type(await response.ajson(URL), URL)
     assert_type(response.aiter_bytes(), AsyncIterator[bytes])
     assert_type(response.aiter_raw(chunk_size=1024), AsyncIterator[bytes])
     assert_type(response.aiter_text(), AsyncIterator[str])

@@ -126,7 +126,9 @@ class ResponseReader:
             where = "in the middle of chunked content"
         else:
             return
-        self.response_failed(RemoteProtocolError(f"the server closed the connection {where}"))
+        error = RemoteProtocolError(f"the server closed the connection {where}")
+        error.retryable = True  # it said nothing wrong, it only left
+        self.response_failed(error)
 
     @property
     def left(self) -> int:
@@ -181,12 +183,19 @@ class ResponseReader:
         if self._connect and head.status_code < 300:
             self._open_tunnel(head, rest)  # section 6.3 item 2: whatever the fields say about content
             return
-        length = framing_of(head, head_only=self._head_only)
-        if 0 <= length <= len(rest):
-            # The whole response in one piece: by far the most frequent case. Bytes beyond it answer no
-            # request: they retire the connection.
+        length = head.content_length
+        if length is None or self._head_only or head.status_code in (204, 304):
+            length = framing_of(head, head_only=self._head_only)
+        if length == len(rest):
+            # The whole response in one piece: by far the most frequent case.
             self._state = _IDLE
-            self.reusable = head.keep_alive and length == len(rest)
+            self.reusable = head.keep_alive
+            self.response_received(head, rest)
+            return
+        if 0 <= length < len(rest):
+            # Bytes beyond it answer no request: they retire the connection.
+            self._state = _IDLE
+            self.reusable = False
             self.response_received(head, rest[:length])
             return
         self._start_content(head, length, rest)

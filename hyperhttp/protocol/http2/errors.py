@@ -63,6 +63,18 @@ _MEANINGS: Final[dict[int, str]] = {
 }
 
 
+#: Codes by which a peer ends a request for reasons that may pass.
+_PASSING: Final = frozenset(
+    {
+        ErrorCode.NO_ERROR,
+        ErrorCode.INTERNAL_ERROR,
+        ErrorCode.REFUSED_STREAM,
+        ErrorCode.CANCEL,
+        ErrorCode.ENHANCE_YOUR_CALM,
+    }
+)
+
+
 class HTTP2Error(RemoteProtocolError):
     """The peer violated HTTP/2, or ended a request or the connection by an error code.
 
@@ -120,18 +132,22 @@ def remote_error(message: str, code: int) -> HTTP2Error:
 def reset_error(code: int) -> HTTP2Error:
     """The exception for a request the peer ended with RST_STREAM."""
     meaning = _MEANINGS.get(code, "it gave no known reason")
-    return remote_error(
-        f"the server ended the request before its response was complete: {meaning} ({code_name(code)})", code
-    )
+    return _ended(f"the server ended the request before its response was complete: {meaning} ({code_name(code)})", code)
 
 
 def goaway_error(code: int, debug_data: bytes) -> HTTP2Error:
     """The exception for a request that a closing server will not process (GOAWAY, RFC 9113 section 6.8)."""
     said = f", saying {printable(debug_data)}" if debug_data else ""
     if code == ErrorCode.NO_ERROR:
-        return remote_error(f"the server is closing the connection and did not process the request{said}", code)
+        return _ended(f"the server is closing the connection and did not process the request{said}", code)
     meaning = _MEANINGS.get(code, "it gave no known reason")
-    return remote_error(f"the server is closing the connection: {meaning} ({code_name(code)}){said}", code)
+    return _ended(f"the server is closing the connection: {meaning} ({code_name(code)}){said}", code)
+
+
+def _ended(message: str, code: int) -> HTTP2Error:
+    error = remote_error(message, code)
+    error.retryable = code in _PASSING
+    return error
 
 
 def printable(data: bytes, limit: int = 80) -> str:

@@ -15,6 +15,7 @@ from hyperhttp.testing.endpoints import (
     redirects,
     responses,
     uploads,
+    websockets,
 )
 from hyperhttp.testing.endpoints.routing import Endpoint, Route, Router, Routes
 
@@ -30,6 +31,7 @@ _MODULES = (
     payloads,
     caching,
     uploads,
+    websockets,
 )
 
 

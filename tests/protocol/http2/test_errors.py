@@ -29,6 +29,23 @@ def test_every_code_has_a_sentence_of_its_own(code: int) -> None:
     assert str(goaway_error(code, b"")).startswith("the server is closing the connection")
 
 
+@pytest.mark.parametrize(
+    ("code", "passes"),
+    [
+        (ErrorCode.NO_ERROR, True),
+        (ErrorCode.REFUSED_STREAM, True),
+        (ErrorCode.ENHANCE_YOUR_CALM, True),
+        (ErrorCode.PROTOCOL_ERROR, False),
+        (ErrorCode.HTTP_1_1_REQUIRED, False),
+        (0x99, False),
+    ],
+)
+def test_reasons_that_may_pass_are_marked(code: int, passes: bool) -> None:
+    assert reset_error(code).retryable is passes
+    assert goaway_error(code, b"").retryable is passes
+    assert not remote_error("the server did wrong", code).retryable
+
+
 def test_a_code_without_a_name_is_shown_as_a_number() -> None:
     assert code_name(0x99) == "0x99"
 

@@ -1,0 +1,107 @@
+"""What a transport gets that stands in front of the network instead of in its place: a cache, a recorder, a gate."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import TYPE_CHECKING, Any
+
+from hyperhttp.exceptions import InvalidURL
+from hyperhttp.message.headers import Headers
+from hyperhttp.message.response import Response
+from hyperhttp.pipeline.keeping import keep_content
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from hyperhttp.message.request import Request
+    from hyperhttp.pipeline.call import Call
+
+__all__ = ["Onward"]
+
+
+class Onward:
+    """The way from a transport to the network, for the length of one `send_onward`.
+
+    Args:
+        call: the call the transport serves.
+        send: the stage that delivers.
+    """
+
+    __slots__ = ("_call", "_send")
+
+    def __init__(self, call: Call, send: Callable[[Call], Awaitable[Response]]) -> None:
+        self._call = call
+        self._send = send
+
+    async def send(self, request: Request, transport: Any = None) -> Response:
+        """Send a request over the network, or through another transport.
+
+        It has the limits, the proxies and the connections of the call that is being served; its cookies are kept.
+
+        Args:
+            request: the one that is to be served, or another.
+            transport: what answers instead of the network.
+
+        Returns:
+            The response, its content still on its way.
+
+        Raises:
+            InvalidURL: the network serves http and https only.
+            TransportError: the exchange failed.
+        """
+        before = self._call
+        if transport is None and request.url.scheme not in ("http", "https"):
+            msg = f"no transport for {request.url.scheme}:// URLs; http and https are served"
+            raise InvalidURL(msg, request=request)
+        call = copy(before)
+        call.request = request
+        call.stream = True
+        call.now = before.pool.network.now()
+        call.find_transport = None if transport is None else lambda _: transport
+        if request is not before.request:
+            call.head = None
+            call.route = before.find_route(request.url)
+        return await self._send(call)
+
+    def response(
+        self,
+        status_code: int,
+        headers: Iterable[tuple[bytes, bytes]],
+        encoded: bytes = b"",
+        *,
+        reason: str = "",
+        http_version: str = "HTTP/1.1",
+    ) -> Response:
+        """A response made here, to the request that is being served.
+
+        Args:
+            status_code: three digits.
+            headers: header fields.
+            encoded: the content as it would have been sent: what Content-Encoding says is undone when it is read.
+            reason: the reason phrase.
+            http_version: what it says it came by.
+        """
+        response = Response(status_code, reason=reason, request=self._call.request)
+        response.http_version = http_version
+        response._headers = Headers(list(headers))
+        response._coded = "content-encoding" in response._headers
+        response._content = None
+        response._encoded = encoded
+        response._options = self._call.read
+        return response
+
+    async def keep(self, response: Response, limit: int, done: Callable[[bytes], Awaitable[None]]) -> None:
+        """Have `done` awaited with a response's content, as it was sent, once all of it has been read (now, if it is here).
+
+        Content that breaks off, is given up or is larger than `limit` is not kept, and `done` is not called.
+
+        Args:
+            response: what `send` gave, unread.
+            limit: bytes.
+            done: what it raises comes out of whatever read the last byte.
+        """
+        await keep_content(response, limit, done)
+
+    async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Run a function that blocks: in a worker thread on asyncio, directly for a `SyncClient`."""
+        return await self._call.pool.network.call(function, *arguments)
