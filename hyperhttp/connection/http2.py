@@ -322,6 +322,9 @@ class HTTP2Connection:
     def close(self) -> None:
         """Say goodbye and close; exchanges that are still there hear of it."""
         self.watch.busy.discard(self)
+        if self.lost:
+            self.channel.close()
+            return  # `abort` is telling the exchanges why
         if not self.channel.closed:
             self.engine.close()
             self.flush()

@@ -472,12 +472,14 @@ class ConnectionPool(WaitingLine):
 
     def shut(self) -> None:
         """Close what is idle, stop what is busy, refuse who waits."""
-        self._close_books()
-        for watched in tuple(self.network.watch.busy):
-            watched.abort(ClientClosed())
+        shared = self._close_books()
+        for busy in (*shared, *self.network.watch.busy):  # a connection before its exchanges: they all hear the same
+            busy.abort(ClientClosed())
 
-    def _close_books(self) -> None:
+    def _close_books(self) -> list[Connection]:
+        """Refuse who waits and close what is idle; gives the multiplexed connections that are in use."""
         self.closed = True
+        shared = [connection for lane in self.lanes.values() for connection in lane.shared]
         for lane in tuple(self.lanes.values()):
             waiters, lane.waiters = lane.waiters, deque()
             idle = self._take_all(lane)
@@ -490,6 +492,7 @@ class ConnectionPool(WaitingLine):
                 self._total -= 1
         self._line.clear()
         self._waiting = 0
+        return shared
 
     async def close(self) -> None:
         """Return when every connection is closed."""

@@ -123,7 +123,7 @@ class SharedPool(ConnectionPool):
         with self._lock:
             return super().stats()
 
-    def _close_books(self) -> None:
+    def _close_books(self) -> list[Connection]:
         # What is busy is stopped outside of the lock: its own lock comes first everywhere else.
         with self._lock:
-            super()._close_books()
+            return super()._close_books()
