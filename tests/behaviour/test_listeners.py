@@ -173,7 +173,7 @@ async def test_on_http2_a_connection_is_at_rest_when_nobody_uses_it(hyperhttp_ht
     spy = Spy()
     origin = hyperhttp_http2_origin
     async with hyperhttp.Client(plugins=[spy], verify=origin.ca_pem) as client:
-        responses = await asyncio.gather(*[client.get(origin.https_url + "/bytes/500000") for _ in range(3)])
+        responses = await asyncio.gather(*[client.get(origin.https_url + "/bytes/4000000") for _ in range(3)])
         assert "idle" not in [event[0] for event in spy.told]
         await asyncio.gather(*[response.aread() for response in responses])
         assert spy.told.count(("idle", origin.https_port)) == 1
