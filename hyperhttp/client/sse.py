@@ -230,6 +230,8 @@ class EventSource:
         wait, self._wait = self._wait, 0.0
         if wait:
             await pool.network.sleep(wait)
+            if self._closed:  # meanwhile, by somebody else
+                return
         try:
             response = await self._send(pool)
         except HyperHTTPError as error:
@@ -238,7 +240,9 @@ class EventSource:
             self._closed = True
             raise
         self.response = response
-        if response.status_code == 204:
+        if self._closed:
+            self._drop()
+        elif response.status_code == 204:
             self._end()
         elif response.status_code != 200:
             await self._refused(response)

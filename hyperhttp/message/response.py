@@ -477,14 +477,20 @@ class Response(Status, Refusing):
         return f"<Response [{self.status_code}{' ' + self.reason if self.reason else ''}]>"
 
     def __getstate__(self) -> dict[str, Any]:
-        if self._content is None:
+        if self._content is None and not self._closed:
             self._not_read("a response that can be pickled")
-        state = {**self.__dict__, "_timing": self.timing}
-        state.pop("_stream", None)
-        state.pop("_guard", None)
-        state.pop("_options", None)
-        state.update(_headers=self.headers, _fields=())
-        return state
+        state = {name: value for name, value in vars(self).items() if name not in ("_stream", "_guard", "_options")}
+        history = [each._shelved() for each in self.history]
+        return {**state, "_timing": self.timing, "_headers": self.headers, "_fields": (), "history": history}
+
+    def _shelved(self) -> Response:
+        """As it stands in the history of one that is pickled: with its content where that is in hand, else given up."""
+        twin: Response = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        if self._content is None:
+            twin._content, twin._encoded = None if self._coded else self._encoded, None
+            twin._closed = twin._content is None
+        return twin
 
 
 def _new_events(response: Response, limit: int | None) -> Events:

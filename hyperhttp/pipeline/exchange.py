@@ -189,9 +189,18 @@ def render_head(request: Request, route: Any, authorization: bytes | None = None
     proxy = route.proxy
     if proxy is not None and not route.tunnel:
         target = absolute_form(url)
-        authorization = authorization or proxy.authorization
+        if "proxy-authorization" not in headers:
+            authorization = authorization or proxy.authorization
+        elif authorization is not None:  # an answer to the proxy's challenge, which the caller's own did not satisfy
+            fields = [field for field in fields if field[0].lower() != b"proxy-authorization"]
         if authorization is not None:
             fields.append((b"Proxy-Authorization", authorization))
+    elif proxy is not None and "proxy-authorization" in headers:
+        msg = (
+            "Proxy-Authorization was given for a request that travels through a tunnel: the origin would read it, not the "
+            "proxy; give the credentials with the proxy, as http://user:password@host or hyperhttp.Proxy(url, auth=...)"
+        )
+        raise LocalProtocolError(msg)
     if request._extensions:
         fields = upgrade_fields(request, fields)
     line = write_request_line(request.method.encode("latin-1", "replace"), target.encode("ascii"))

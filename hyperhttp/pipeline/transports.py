@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hyperhttp.exceptions import HyperHTTPError, TotalTimeout
@@ -9,7 +10,7 @@ from hyperhttp.pipeline.exchange import exchange, load
 from hyperhttp.pipeline.onward import Onward
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from hyperhttp.message.request import Request
     from hyperhttp.message.response import Response
@@ -50,7 +51,12 @@ async def deliver(call: Call) -> Response:
 def _sending(transport: Any, call: Call) -> Coroutine[Any, Any, Response]:
     """The exchange; a transport of this process is told where its caller lives, one before the network the way there."""
     if hasattr(transport, "send_onward"):
-        return transport.send_onward(call.request, Onward(call, deliver))  # type: ignore[no-any-return]
+        way: Callable[[Call], Awaitable[Response]] = deliver
+        if call.proxied:
+            from hyperhttp.pipeline.forwarding import answer_proxy  # for those who have a proxy
+
+            way = partial(answer_proxy, send=deliver)
+        return transport.send_onward(call.request, Onward(call, way))  # type: ignore[no-any-return]
     send_over = getattr(transport, "send_over", None)
     if send_over is None:
         return transport.send(call.request)  # type: ignore[no-any-return]  # what the interface says

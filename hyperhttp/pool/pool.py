@@ -472,9 +472,10 @@ class ConnectionPool(WaitingLine):
 
     def shut(self) -> None:
         """Close what is idle, stop what is busy, refuse who waits."""
-        shared = self._close_books()
-        for busy in (*shared, *self.network.watch.busy):  # a connection before its exchanges: they all hear the same
-            busy.abort(ClientClosed())
+        for connection in self._close_books():  # a connection before its exchanges: they all hear the same
+            connection.abort(ClientClosed())
+        for exchange in tuple(self.network.watch.busy):
+            exchange.abort(ClientClosed())
 
     def _close_books(self) -> list[Connection]:
         """Refuse who waits and close what is idle; gives the multiplexed connections that are in use."""
@@ -482,11 +483,10 @@ class ConnectionPool(WaitingLine):
         shared = [connection for lane in self.lanes.values() for connection in lane.shared]
         for lane in tuple(self.lanes.values()):
             waiters, lane.waiters = lane.waiters, deque()
-            idle = self._take_all(lane)
             for waiter in waiters:
                 if not waiter.wait.done():
                     waiter.wait.set_exception(ClientClosed())
-            for connection in idle:
+            for connection in self._take_all(lane):
                 self._close(connection)
                 lane.total -= 1
                 self._total -= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -300,3 +301,13 @@ async def test_a_bomb_in_a_redirect_is_not_inflated(face: Any, scripted: Scripte
     server = scripted([head + bomb, OK])
     async with face.client(follow_redirects=True, max_response_size=1_000_000) as client:
         assert await client.read(await client.get(server.url)) == b"ok"
+
+
+async def test_a_response_with_unread_redirects_behind_it_pickles(face: Any, origin: Any) -> None:
+    async with face.client(follow_redirects=True) as client:
+        response = await client.get(f"{origin.url}/redirect/3")
+        await client.read(response)
+        twin = pickle.loads(pickle.dumps(response))
+    assert (twin.status_code, twin.content) == (200, response.content)
+    assert [each.status_code for each in twin.history] == [302, 302, 302]
+    assert [str(each.url) for each in twin.history] == [str(each.url) for each in response.history]

@@ -291,3 +291,24 @@ async def test_waiting_between_connections_does_not_hold_the_loop(scripted: Scri
 
 async def collect(events: Any) -> list[str]:
     return [event.data async for event in events]
+
+
+async def test_a_source_that_is_closed_while_it_connects_stays_closed(scripted: ScriptedServerFactory) -> None:
+    asked, go_on, left = threading.Event(), threading.Event(), threading.Event()
+
+    def handler(connection: Any, _: int) -> None:
+        connection.read_request()
+        asked.set()
+        assert go_on.wait(20)
+        connection.sendall(OPEN)
+        if not connection.recv(1):
+            left.set()
+
+    async with hyperhttp.Client(timeout=20) as client:
+        source = client.sse(scripted(handler).url)
+        waiting = asyncio.create_task(anext(source, None))
+        assert await asyncio.to_thread(asked.wait, 20)
+        await source.aclose()
+        go_on.set()
+        assert await asyncio.wait_for(waiting, 20) is None
+        assert await asyncio.to_thread(left.wait, 20)

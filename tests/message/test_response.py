@@ -192,6 +192,29 @@ def test_no_secret_is_shown_and_what_was_read_survives_pickling() -> None:
         pickle.dumps(received(b"x"))
 
 
+def test_redirects_that_were_not_read_do_not_keep_a_response_from_being_pickled() -> None:
+    in_hand, coded, given_up = received(b"go on", in_hand=True), received(b"x", in_hand=True), received(b"x")
+    coded._coded = True
+    given_up.give_up()
+    last = Response(200, content="there")
+    last.history = [in_hand, coded, given_up, received(b"x"), Response(302, content="read")]
+    again = pickle.loads(pickle.dumps(last))
+    assert again.content == b"there"
+    assert [each.status_code for each in again.history] == [each.status_code for each in last.history]
+    assert (again.history[0].content, again.history[4].content) == (b"go on", b"read")
+    for lost in again.history[1:4]:
+        with pytest.raises(StreamClosed):
+            asyncio.run(lost.aread())
+    assert asyncio.run(in_hand.aread()) == b"go on", "the original is as it was"
+
+
+def test_a_response_that_was_given_up_is_pickled_as_such() -> None:
+    response = received(b"x")
+    response.give_up()
+    with pytest.raises(StreamClosed):
+        asyncio.run(pickle.loads(pickle.dumps(response)).aread())
+
+
 # -- reading -------------------------------------------------------------------------------------------------------
 
 

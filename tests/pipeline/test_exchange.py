@@ -386,6 +386,23 @@ def test_a_proxy_gets_the_absolute_form_and_its_credentials_unless_there_is_a_tu
     assert (b"Proxy-Authorization: Basic dTpw\r\n" in said) != tunnel
 
 
+def test_credentials_of_the_callers_own_go_to_the_proxy_once_and_never_through_a_tunnel() -> None:
+    own = {"proxy-AUTHORIZATION": "Basic b3du"}
+    for proxy in (Proxy.parse("http://u:p@proxy.example"), Proxy.parse("http://proxy.example")):
+        said = head(headers=own, route=Route("http", "a.example", 80, proxy=proxy)).lower()
+        assert (said.count(b"proxy-authorization"), b"basic b3du" in said) == (1, True)
+        with pytest.raises(LocalProtocolError, match="tunnel") as caught:
+            head(headers=own, route=Route("http", "a.example", 80, proxy=proxy, tunnel=True))
+        assert "b3du" not in str(caught.value)
+
+
+def test_an_answer_to_the_proxys_challenge_replaces_the_callers_own_credentials() -> None:
+    request = Request("GET", "http://a.example/", headers={"Proxy-Authorization": "Basic b3du"})
+    route = Route("http", "a.example", 80, proxy=Proxy.parse("http://u:p@proxy.example"))
+    said = render_head(request, route, b"Digest answer")
+    assert (said.count(b"Proxy-Authorization"), b"Proxy-Authorization: Digest answer" in said) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("options", "word"),
     [

@@ -171,3 +171,16 @@ async def test_those_of_the_target_and_of_the_proxy_are_kept_apart(
         for url in (target.url, target.https_url):
             assert (await client.get(f"{url}/basic-auth/bob/other")).status_code == 200
     assert {"proxy-authorization" in request.headers for request in target.requests} == {False}
+
+
+async def test_a_field_of_the_callers_own_never_travels_through_the_tunnel(
+    face: Any, scripted: ScriptedServerFactory
+) -> None:
+    proxy = scripted([b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"])
+    own = {"Proxy-Authorization": "Basic b3du"}
+    async with face.client(proxies=proxy.url, headers=own, timeout=20) as client:
+        with pytest.raises(hyperhttp.LocalProtocolError, match="tunnel") as caught:
+            await client.get("https://example.com/")
+        assert "b3du" not in f"{caught.value} {caught.value!r}"
+        assert (await client.get("http://example.com/")).status_code == 200
+    assert [request.lower().count(b"proxy-authorization: basic b3du") for request in proxy.requests] == [1]

@@ -334,3 +334,27 @@ async def test_hooks_see_neither_the_challenge_nor_the_credentials(
         assert "proxy-authorization" not in response.request.headers
         assert [(each.cause, each.status_code) for each in response.attempts] == [("authentication", 407)]
     assert seen == [False, 200]
+
+
+class Before:
+    """A transport in front of the network, such as a cache, that passes everything on."""
+
+    async def send(self, request: Any) -> Any:
+        raise RuntimeError("send_onward is called instead")
+
+    async def send_onward(self, request: Any, onward: Any) -> Any:
+        return await onward.send(request)
+
+    def close(self) -> None:
+        """Holds nothing."""
+
+
+async def test_a_transport_before_the_network_does_not_keep_the_proxy_from_its_answer(
+    face: Any, scripted: ScriptedServerFactory
+) -> None:
+    proxy = scripted([demand(digest()), OK])
+    url = Proxy(proxy.url, auth=DigestAuth(USER, PASSWORD))
+    async with face.client(proxies=url, transport=Before(), timeout=20) as client:
+        response = await client.get("http://example.com/")
+        assert (response.status_code, len(response.attempts)) == (200, 1)
+    assert kinds(proxy.requests) == ["", "Digest"]
