@@ -52,6 +52,12 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["PATH"] = os.pathsep.join([path, *missing])
 
 
+def pytest_collection_finish() -> None:
+    """Twenty thousand collected tests need not be looked at by each of the many collections that come."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a program that is not here; in CI, where all are installed, that is a failure."""
     for marker in item.iter_markers("needs"):

@@ -147,7 +147,7 @@ class HTTP2Exchange:
             if content is not None:
                 self._since = NEVER  # the wait for the response begins when the request is sent
                 if not waits_for_continue(request) or await self._hold():
-                    await self._send_content(content)
+                    await self._send_content(content, waiter)
                 self._since = content.sent_at = _now()
                 connection.arm(min(self._since + self._read_timeout, self._total_at))
             await waiter
@@ -203,8 +203,7 @@ class HTTP2Exchange:
         self._go_at = 0.0
         self.window_opened()
 
-    async def _send_content(self, content: Content) -> None:
-        waiter = self._waiter
+    async def _send_content(self, content: Content, waiter: Wait) -> None:
         stream = self.stream
         sent = 0
         if stream is not None and content.data is not None and len(content.data) <= _PIECE // 4:
@@ -212,9 +211,9 @@ class HTTP2Exchange:
             if sent == len(content.data) and not self._connection.channel.write_paused:
                 return  # in the same write as the head, mostly
         content.rewind()
-        if waiter is not None:
-            # The answer may begin before the request has ended: both go on, each at its own pace (RFC 9113 section 8.1).
-            self._sender = await self._connection.channel.send_beside(self._send_all(content, sent), waiter)
+        # The answer may begin before the request has ended: both go on, each at its own pace (RFC 9113 section 8.1). It may
+        # even have begun by now, where another thread reads.
+        self._sender = await self._connection.channel.send_beside(self._send_all(content, sent), waiter)
 
     async def _send_pieces(self, data: memoryview) -> None:
         """Content in memory, no more of it at a time than a stuck peer may cost."""

@@ -462,6 +462,7 @@ async def test_a_server_that_does_not_begin_with_settings_is_refused(
     async with face.client(**server.options) as client:
         with pytest.raises(hyperhttp.RemoteProtocolError, match="settings"):
             await client.get(server.url)
+    await server.ended()
     assert [got.code for got in server.peers[0].heard if got.kind == GOAWAY] == [PROTOCOL_ERROR]
 
 

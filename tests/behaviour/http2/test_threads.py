@@ -13,6 +13,7 @@ import pytest
 
 import hyperhttp
 from hyperhttp import SyncClient, Timeout
+from hyperhttp.connection.http2_shared import SharedHTTP2Connection
 from tests.behaviour.http2.test_peer import DATA, END_STREAM, INITIAL_WINDOW, RST_STREAM, Peer, Server, signal
 
 if TYPE_CHECKING:
@@ -364,3 +365,27 @@ async def test_streams_left_early_by_many_threads_are_reset(scripted: ScriptedSe
     await server.ended()
     assert sorted(stream for stream, _ in server.resets) == [2 * number + 1 for number in range(80)]
     assert sum(got.kind == RST_STREAM for got in server.peers[0].heard) == 80
+
+
+def test_an_answer_that_begins_before_the_upload_does_not_swallow_it(
+    h2_origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one thread hands over its content, another reads its answer's head."""
+    write = SharedHTTP2Connection.flush_soon
+
+    def write_slowly(connection: SharedHTTP2Connection) -> None:
+        write(connection)
+        time.sleep(0.1)  # as a busy machine may let the thread rest here
+
+    pieces = [b"a" * 1000, b"b" * 1000]
+    with SyncClient(ssl_context=h2_origin.ssl_context(), timeout=5.0) as client:
+        client.get(f"{h2_origin.https_url}/get")
+        with ThreadPoolExecutor(1) as executor:
+            reader = executor.submit(client.get, f"{h2_origin.https_url}/delay/0.5")
+            deadline = time.monotonic() + 3
+            while counts(client) != (1, 1) and time.monotonic() < deadline:
+                time.sleep(0.005)
+            monkeypatch.setattr(SharedHTTP2Connection, "flush_soon", write_slowly)
+            response = client.post(f"{h2_origin.https_url}/echo?stream=1", content=iter(pieces))
+            assert response.content == b"".join(pieces)
+            assert reader.result().status_code == 200
