@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 SOURCE = f"{Path(hyperhttp.__file__).parent}/"
 ANSWER = b"HTTP/1.1 200 OK\r\nServer: test\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello"
-ROUNDS = 5
+ROUNDS = 9
 #: Calls, and frames on top of each other, for a request whose content is read.
-BUDGET = {"asyncio": (24, 4), "blocking": (34, 11)}
+BUDGET = {"asyncio": (18, 4), "blocking": (28, 10)}
 
 
 class Meter:
@@ -66,9 +66,12 @@ async def test_a_warm_get_stays_within_its_budget(face: Any, scripted: Any) -> N
             await client.read(await client.get(server.url))
         meters = [await measured(client, server.url) for _ in range(ROUNDS)]
     assert len(server.connections) == 1
-    assert all(meter.calls == meters[0].calls for meter in meters), "the count must not flicker"
+    meter = min(meters, key=lambda each: len(each.calls))
+    # A timer of the client's or an answer in two pieces may fall into a round or two; the rest are all the same.
+    same = sum(each.calls == meter.calls for each in meters)
+    assert same > ROUNDS // 2, "the count must not flicker"
 
-    meter, (calls, depth) = meters[0], BUDGET[face.name]
+    calls, depth = BUDGET[face.name]
     print(*meter.calls, sep="\n")  # shown when the budget is exceeded
     assert len(meter.calls) <= calls, f"{len(meter.calls)} calls; {calls} are allowed"
     assert meter.depth <= depth, f"{meter.depth} frames deep; {depth} are allowed"

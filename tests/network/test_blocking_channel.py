@@ -227,7 +227,7 @@ def test_a_limit_holds_whoever_keeps_it(
         ear = Ear(BlockingChannel(network, ours, "peer"), limit)
         started = time.monotonic()
         ear.hear()
-        assert limit - 0.01 <= time.monotonic() - started < limit + 0.5
+        assert limit - 0.01 <= time.monotonic() - started < limit + 2
         assert ear.events == [("overdue",)]
         ear.limit = None
         peer.sendall(b"later")
