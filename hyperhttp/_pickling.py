@@ -1,11 +1,14 @@
-"""How exceptions travel between processes: attribute by attribute, so that one that cannot does not stop the others."""
+"""How exceptions travel between processes: attribute by attribute, so that one that cannot does not stop the others.
+
+And what to say of objects that cannot travel at all.
+"""
 
 from __future__ import annotations
 
 import pickle
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
-__all__ = ["pack", "rebuild"]
+__all__ = ["pack", "rebuild", "refuse_copies"]
 
 ErrorT = TypeVar("ErrorT", bound=BaseException)
 
@@ -45,3 +48,13 @@ def _split_state(state: dict[str, Any]) -> tuple[dict[str, Any], dict[str, bytes
         except Exception:  # noqa: BLE001, S112 - pickling calls foreign code, which may raise anything
             continue
     return plain, packed
+
+
+def refuse_copies(shared: object) -> NoReturn:
+    """The ``__getstate__`` of what many use at once: half of a copy would be the original's.
+
+    Raises:
+        TypeError: always.
+    """
+    msg = f"{type(shared).__name__} can be neither copied nor pickled: share it between threads, or make another one"
+    raise TypeError(msg)

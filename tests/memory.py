@@ -302,11 +302,12 @@ class Source:
     """A connection that writes down what it is asked."""
 
     def __init__(self, *, fills: bool = False) -> None:
-        self.fills = fills
+        self.fills = self.can_fill = fills
         self.taken = 0
         self.calls: list[str] = []
         self.view: memoryview | None = None
         self.wait: Any = None
+        self._total_at = NEVER
 
     def wait_for_content(self) -> Any:
         self.wait = asyncio.get_running_loop().create_future()

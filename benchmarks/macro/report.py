@@ -131,6 +131,13 @@ def losses(columns: Iterable[Column], figures: dict[str, dict[str, float]]) -> l
 
 def table(result: dict[str, Any], scenario: Scenario) -> str:
     """The result of one scenario, the best first, with ratios to the floor, goals and losses."""
+    title = f"{scenario.name}   ({len(result['order'])} rounds)"
+    said = [f"  {remark}" for remark in remarks(result, scenario)]
+    return "\n".join([title, *aligned(rows(result, scenario)), *said])
+
+
+def rows(result: dict[str, Any], scenario: Scenario) -> list[list[str]]:
+    """The cells of a table, headings first."""
     figures, columns = result["medians"], COLUMNS[scenario.kind]
     first, _, _, _, better = columns[0]
     floor = figures.get(scenario.floor, {})
@@ -141,7 +148,7 @@ def table(result: dict[str, Any], scenario: Scenario) -> str:
         headings += ["× floor", "CPU × floor"]
     if "throughput" in next(iter(figures.values()), {}):
         headings += ["server", "conns", "spread"]
-    rows = [headings]
+    lines = [headings]
     for name in order:
         each = figures[name]
         row = [name, *(number(scaled(each, column), column[3]) for column in columns)]
@@ -151,28 +158,27 @@ def table(result: dict[str, Any], scenario: Scenario) -> str:
         if "throughput" in each:
             row += [percent(each.get("server_busy")), number(each.get("connections"), 0)]
             row.append(percent(each.get("throughput_spread")))
-        rows.append(row)
-    lines = [f"{scenario.name}   ({len(result['order'])} rounds)", *aligned(rows), *remarks(result, scenario)]
-    return "\n".join(lines)
+        lines.append(row)
+    return lines
 
 
 def remarks(result: dict[str, Any], scenario: Scenario) -> list[str]:
     """What there is to say below a table."""
-    lines = [f"  no result: {name}: {why}" for name, why in result["failures"].items()]
-    lines += [f"  left out: {name}: {why}" for name, why in scenario.without.items()]
+    lines = [f"no result: {name}: {why}" for name, why in result["failures"].items()]
+    lines += [f"left out: {name}: {why}" for name, why in scenario.without.items()]
     busy = [name for name, each in result["medians"].items() if each.get("server_busy", 0) > SATURATED]
     if busy:
-        lines.append(f"  the server was the limit for {', '.join(busy)}: read their CPU column, not req/s")
+        lines.append(f"the server was the limit for {', '.join(busy)}: read their CPU column, not req/s")
     for goal in result["goals"]:
         word = {True: "met", False: "MISSED", None: "no figure"}[goal["met"]]
         sense = "at least" if goal["better"] == "more" else "at most"
         what = f"{goal['metric']} of {goal['peer']} ×" if goal["peer"] else goal["metric"]
-        lines.append(f"  goal {word}: {what} {sense} {number(goal['wanted'])}, reached {number(goal['reached'])}")
+        lines.append(f"goal {word}: {what} {sense} {number(goal['wanted'])}, reached {number(goal['reached'])}")
     if SUBJECT in result["medians"]:
         behind = losses(COLUMNS[scenario.kind], result["medians"])
-        lines += [f"  {SUBJECT} loses on {sentence}" for sentence in behind]
+        lines += [f"{SUBJECT} loses on {sentence}" for sentence in behind]
         if not behind:
-            lines.append(f"  {SUBJECT} leads every peer in every column")
+            lines.append(f"{SUBJECT} leads every peer in every column")
     return lines
 
 

@@ -203,7 +203,7 @@ class DigestSession:
         LocalProtocolError: the OpenSSL of this Python lacks the algorithm.
     """
 
-    __slots__ = ("_hash", "_key", "nonce", "terms", "user")
+    __slots__ = ("_cnonce", "_hash", "_key", "nonce", "terms", "user")
 
     def __init__(
         self, terms: DigestTerms, username: str | bytes, password: str | bytes, nonce: Nonce | None = None
@@ -222,7 +222,8 @@ class DigestSession:
         self.user = digest(b"%b:%b" % (user, realm)) if terms.userhash else user.decode("latin-1")
         self._hash = digest
         # Section 3.4.2: the first nonce and cnonce of a session stay in its key when the server gives out others.
-        self._key = digest(_join(key, self.nonce.value, self.nonce.cnonce)) if terms.is_session else key
+        self._cnonce = self.nonce.cnonce
+        self._key = digest(_join(key, self.nonce.value, self._cnonce)) if terms.is_session else key
 
     @property
     def content_algorithm(self) -> str:
@@ -240,7 +241,7 @@ class DigestSession:
         """
         terms, nonce, digest = self.terms, self.nonce, self._hash
         # A nonce of the client's own per request keeps a server from choosing what is hashed; a session has just one.
-        cnonce = nonce.cnonce if terms.is_session else _new_cnonce()
+        cnonce = self._cnonce if terms.is_session else _new_cnonce()
         uses = f"{next(nonce.uses):08x}"
         middle = (nonce.value, uses, cnonce, terms.qop) if terms.qop else (nonce.value,)
         subject = (method, target, content_hash or digest(content)) if terms.qop == "auth-int" else (method, target)
@@ -269,8 +270,7 @@ class DigestSession:
         session.terms = self.terms._replace(nonce=nonce.value)
         session.nonce, session.user = nonce, self.user
         session._hash, session._key = self._hash, self._key
-        if self.terms.is_session:
-            nonce.cnonce = self.nonce.cnonce  # some servers take it from the request, not from the session's first
+        session._cnonce = self._cnonce  # some servers take it from the request, not from the session's first
         return session
 
     def __repr__(self) -> str:

@@ -127,7 +127,8 @@ class NetrcAuth(Auth):
             yield from BasicAuth(*pair).auth_flow(request)
 
     def __repr__(self) -> str:
-        return f"NetrcAuth({str(self._file.path)!r})"
+        file = getattr(self, "_file", None)  # none where the constructor has failed: a debugger shows it all the same
+        return "NetrcAuth()" if file is None else f"NetrcAuth({str(file.path)!r})"
 
 
 def find_netrc(environ: Mapping[str, str] | None = None) -> NetrcFile | None:

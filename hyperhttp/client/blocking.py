@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, Unpack
 
+from hyperhttp._pickling import refuse_copies
 from hyperhttp.client.core import ClientCore
 from hyperhttp.client.drive import drive
 from hyperhttp.client.websockets import websockets
@@ -45,6 +46,8 @@ class SyncClient:
         ValueError: a value is out of range.
         PluginError: a plugin cannot be used.
     """
+
+    __getstate__ = refuse_copies
 
     def __init__(self, **options: Unpack[ClientOptions]) -> None:
         self._core = ClientCore(options, stream=False, drive=drive)

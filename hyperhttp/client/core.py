@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import time
 import weakref
+from copy import copy
 from typing import TYPE_CHECKING, Any, Final
 
-from hyperhttp.client.credentials import auth_of, credentials_for
+from hyperhttp.client.credentials import auth_of, credentials_for, without_proxy_credentials
 from hyperhttp.client.hooks import hooks_of, hooks_of_call, merge_hooks
 from hyperhttp.client.mounts import Transports, close_quietly
 from hyperhttp.client.options import REQUEST_OPTIONS, SENDING_OPTIONS, check_names
@@ -93,8 +94,7 @@ class ClientCore:
         self._hooks = settings.hooks
         self._stream = stream
         self._total = settings.timeout.total
-        codec = settings.plugins.json_codec
-        self._codec = codec
+        self._codec = codec = settings.plugins.json_codec
         self.read = ReadOptions(
             settings.plugins.content_codings,
             settings.max_size,
@@ -106,8 +106,7 @@ class ClientCore:
         self._routes: dict[tuple[Any, ...], Route] = {}
         self._targets: dict[str, Target] = {}
         self._version = self.headers._version
-        listeners = with_log(settings.plugins.create_listeners())
-        self._listeners = listeners
+        self._listeners = listeners = with_log(settings.plugins.create_listeners())
         self._attempts = listeners.follow_calls
         self._selectors = [make() for make in settings.plugins.proxy_selectors.values()]
         self.transports = Transports(settings.plugins.transports, settings.transport, settings.mounts)
@@ -170,7 +169,7 @@ class ClientCore:
             and not self._attempts
             and not self.transports
             and not self._selectors
-            and "connection" not in self.headers
+            and not any(name in self.headers for name in ("connection", "proxy-authorization"))
         )
 
     # -- calls -------------------------------------------------------------------------------------------------------
@@ -265,7 +264,7 @@ class ClientCore:
         """
         check_names(options, SENDING_OPTIONS, "send()")
         request.url = self.resolve(request.url)
-        return request
+        return copy(request) if self._attempts else request  # listeners tell calls that send the same one apart by it
 
     def send(self, pool: ConnectionPool, request: Request, options: dict[str, Any]) -> Coroutine[Any, Any, Response]:
         """The coroutine of a call that sends `request`."""
@@ -289,6 +288,8 @@ class ClientCore:
             self.cookies,
             bool(get("stream", self._stream)),
         )
+        if call.route.proxy is None and (self._selectors or not settings.proxies.is_direct):
+            call.request = without_proxy_credentials(request, self.headers)
         call.origin = request.url.origin
         call.find_route = find_route
         call.auth = self._auth_for(request, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from hyperhttp.auth.base import Auth
@@ -12,9 +13,10 @@ if TYPE_CHECKING:
 
     from hyperhttp.auth.named import Scheme
     from hyperhttp.auth.netrc import NetrcFile
+    from hyperhttp.message.headers import Headers
     from hyperhttp.message.request import Request
 
-__all__ = ["auth_of", "credentials_for", "netrc_of"]
+__all__ = ["auth_of", "credentials_for", "netrc_of", "without_proxy_credentials"]
 
 
 def auth_of(value: Any, schemes: Mapping[str, Scheme]) -> Auth | None:
@@ -67,3 +69,20 @@ def credentials_for(request: Request, own: Auth | None, netrc: NetrcFile | None)
     if own is not None or netrc is None:
         return own
     return netrc.auth_for(url.host)
+
+
+def without_proxy_credentials(request: Request, defaults: Headers) -> Request:
+    """A request that goes straight although its client has proxies, without the credentials that are meant for those.
+
+    A Proxy-Authorization field of its own is sent: a program may speak to a proxy as to an origin.
+
+    Args:
+        request: what is about to be sent; if it has to be changed, it is a copy that is.
+        defaults: the client's fields.
+    """
+    name = "proxy-authorization"
+    if name not in defaults or request.headers.get_list(name) != defaults.get_list(name):
+        return request
+    twin = copy(request)
+    del twin.headers[name]
+    return twin

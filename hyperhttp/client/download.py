@@ -102,7 +102,8 @@ async def download(
         TransportError: the transfer failed; what has arrived is kept for the next attempt.
         TypeError, ValueError: an option is unknown or wrong.
     """
-    job = _Job(core, pool, url, target, options)
+    job = _Job(core, pool, url, options)
+    await job.choose_place(target)
     try:
         return await job.run()
     finally:
@@ -117,7 +118,6 @@ class _Job:
         core: ClientCore,
         pool: ConnectionPool,
         url: str | URL,
-        target: str | os.PathLike[str],
         options: Mapping[str, Any],
     ) -> None:
         check_names(options, REQUEST_OPTIONS - _NOT_HERE | _OWN, "a download")
@@ -134,10 +134,15 @@ class _Job:
         self._expected = expected_digests(options.get("digest"))
         self._compared: set[str] = set()  # algorithms of single responses' digests
         self._length = _length_of(options.get("length"))
-        self._folder, self._name = _place(target)
-        overwrite = options.get("overwrite")
+        self._may_overwrite: bool | None = options.get("overwrite")
+        self._resume = bool(options.get("resume", True))
+
+    async def choose_place(self, target: str | os.PathLike[str]) -> None:
+        """See where the file goes, which may block as all work on files may."""
+        self._folder, self._name = await self._pool.network.call(_place, target)
+        overwrite = self._may_overwrite
         self._overwrite: bool = self._name is not None if overwrite is None else bool(overwrite)
-        self.part = PartFile(self._folder, self._part_name(), resume=bool(options.get("resume", True)))
+        self.part = PartFile(self._folder, self._part_name(), resume=self._resume)
 
     def _part_name(self) -> str:
         """The same for the same URL and place."""
@@ -159,7 +164,8 @@ class _Job:
         while True:
             try:
                 resumed = min(resumed, part.size) if response.status_code != 200 else 0
-                target, total, before = self._target(response), self._total(response), part.size
+                target = await self._call(self._target, response)
+                total, before = self._total(response), part.size
                 await self._save(response, total)
             except BaseException:
                 response.give_up()

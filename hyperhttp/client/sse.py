@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from hyperhttp._pickling import refuse_copies
 from hyperhttp.client.options import REQUEST_OPTIONS, SENDING_OPTIONS, RequestOptions, check_names
 from hyperhttp.client.refusals import refuse
 from hyperhttp.exceptions import (
@@ -73,6 +74,8 @@ class EventSource:
         failures: in a row, since an event came.
         response: of the present connection; None before the first.
     """
+
+    __getstate__ = refuse_copies
 
     def __init__(
         self,

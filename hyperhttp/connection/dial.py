@@ -9,9 +9,10 @@ from hyperhttp.connection.http2 import HTTP2Connection
 from hyperhttp.connection.http2_shared import SharedHTTP2Connection
 from hyperhttp.connection.laps import Laps
 from hyperhttp.connection.tunnel import pass_through
-from hyperhttp.exceptions import ConnectError, ConnectTimeout, ProxyError, TLSError, TotalTimeout
+from hyperhttp.exceptions import ConnectError, ConnectTimeout, HyperHTTPError, ProxyError, TLSError, TotalTimeout
 from hyperhttp.network.addresses import order_addresses, parse_ip_literal
 from hyperhttp.network.failures import AddressFailures
+from hyperhttp.network.resolver import lookup_failed, no_address
 from hyperhttp.network.tls import TLSOptions, cached_context, server_name, ssl_context
 
 if TYPE_CHECKING:
@@ -192,7 +193,8 @@ class Dialer:
                 server_name=server_name(host) if context is not None else None,
                 offer=offer,
             )
-        except (ConnectError, ConnectTimeout):
+        except (ConnectError, ConnectTimeout) as error:
+            error.host = host  # the network knows addresses
             invalidate = getattr(self.resolver, "invalidate", None)
             if invalidate is not None:
                 invalidate(host, port)
@@ -209,7 +211,14 @@ class Dialer:
         if literal is not None:
             addresses: Sequence[Address] = [literal]
         else:
-            addresses = await self.resolver.resolve(host, port)
+            try:
+                addresses = await self.resolver.resolve(host, port)
+            except HyperHTTPError:
+                raise
+            except OSError as error:  # of a resolver of the caller's, as are no addresses at all
+                raise lookup_failed(host, port, error) from error
+            if not addresses:
+                raise no_address(host, port)
             laps.lap("dns")
         if self._policy is not None:
             addresses = self._policy.permitted(addresses, host)

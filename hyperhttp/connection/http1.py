@@ -81,7 +81,7 @@ class HTTP1Connection(ResponseReader):
         "uses",
     )
 
-    is_settled = True
+    is_settled = can_fill = True
     in_use = 1
     http_version = "HTTP/1.1"
 
@@ -145,7 +145,7 @@ class HTTP1Connection(ResponseReader):
         self._write_timeout = NEVER if write is None else write
         self._total_at = at = total_at
         self._since = self._sent_at = now
-        self._early = False
+        self._early = True  # a thread that writes for long may hear the answer before all is written
         if read is not None and now + read < at:
             at = now + read
         watch = self._watch
@@ -154,6 +154,7 @@ class HTTP1Connection(ResponseReader):
             watch.arm(at)
         self._waiter = waiter = self.channel.new_wait()
         self.channel.write(data)
+        self._early = False
         return waiter
 
     async def send_content(
@@ -179,10 +180,9 @@ class HTTP1Connection(ResponseReader):
             await self._hold(waiter)
         if expect and waiter.done():
             content.sent_at = _now()
-        elif content.data is not None and content.length is not None:
-            await self._send_pieces(memoryview(content.data), waiter)
         elif content.data is not None:
-            self.channel.write(write_chunk(content.data) + LAST_CHUNK)
+            whole = content.data if content.length is not None else write_chunk(content.data) + LAST_CHUNK
+            await self._send_pieces(memoryview(whole), waiter)
         else:
             await self.channel.send_while(self._send_chunks(content, waiter), waiter)
         if content.data is not None:
@@ -269,18 +269,18 @@ class HTTP1Connection(ResponseReader):
 
     def response_received(self, head: ResponseHead, content: bytes) -> None:
         """A whole response in one piece: back to the pool, then wake the caller."""
-        waiter = self._waiter
+        waiter, writable = self._waiter, self._writable
         self._waiter = None
         self.read_at = at = _now()
         self._watch.busy.discard(self)
         if self._early:
             self.reusable = False
         self.owner = None
-        self._release(self)
+        self._release(self)  # from here on another thread may use the connection: its waits are not ours
         if waiter is not None and not waiter.done():
             waiter.set_result((head, content, at))
-        if self._writable is not None:
-            self.write_resumed()
+        if writable is not None and not writable.done():
+            writable.set_result(None)
 
     def head_continues(self) -> None:
         """Bytes came: the wait for the next ones begins."""
@@ -312,14 +312,16 @@ class HTTP1Connection(ResponseReader):
     def content_ended(self, trailers: Sequence[Field]) -> None:
         """The last byte: back to the pool, then wake the reader."""
         stream, self._stream = self._stream, None
+        waiter, self._waiter = self._waiter, None
         self._watch.busy.discard(self)
         if self._early:
             self.reusable = False
         self.owner = None
         if stream is not None:
             stream.finish(trailers)
-        self._release(self)
-        self._wake()
+        self._release(self)  # see `response_received`
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     def response_failed(self, error: RemoteProtocolError) -> None:
         """The peer broke the protocol or left too early."""

@@ -12,6 +12,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any, Final
 
 from hyperhttp.connection.base import NEW
+from hyperhttp.connection.overdue import locate
 from hyperhttp.exceptions import HyperHTTPError, ReadError
 from hyperhttp.network.base import NEVER
 from hyperhttp.protocol.http2 import ErrorCode, H2Connection
@@ -76,6 +77,7 @@ class HTTP2Connection:
         self._release = release
         self._flushing = False
         self._pinged_at = NEVER
+        self._doubted_at = 0.0
         self._renew_at = _now() + _BUDGET_EVERY
         self.exchanges: set[HTTP2Exchange] = set()
         self.in_use = 0
@@ -98,7 +100,7 @@ class HTTP2Connection:
     @property
     def reusable(self) -> bool:
         """It takes further exchanges."""
-        return not self.channel.closed and not self.engine.is_retired
+        return not self.channel.closed and not self.engine.is_retired and self._doubted_at != self._pinged_at
 
     @property
     def is_settled(self) -> bool:
@@ -170,6 +172,8 @@ class HTTP2Connection:
             self.flush_soon()
         else:
             self.flush()  # now, so that a peer that takes no more is noticed before the next piece
+            if self.channel.lock is None:
+                self.channel.listen()  # or that the stream has broken
         return taken
 
     def acknowledge(self, stream: H2Stream, size: int) -> None:
@@ -286,6 +290,17 @@ class HTTP2Connection:
         self.flush()
         return self._next_check()
 
+    def ask(self, now: float, patience: float) -> None:
+        """Ask for a sign of life if there was none for so long: an exchange is half way to its limit."""
+        if self._pinged_at == NEVER and now - self.read_at >= patience:
+            self._ping(now)
+            self.flush()
+
+    def doubt(self) -> None:
+        """An exchange has failed for want of an answer; until the peer gives a sign of life, nobody else waits for it."""
+        if self._pinged_at < NEVER:
+            self._doubted_at = self._pinged_at
+
     def _ping(self, now: float) -> None:
         self._pinged_at = now
         self.engine.ping()
@@ -314,7 +329,7 @@ class HTTP2Connection:
             if isinstance(error, HyperHTTPError)
             else ReadError(f"the connection to {self.lane.name} was closed")
         )
-        failure.host, failure.port = self.lane.host, self.lane.port
+        locate(failure, self.lane)
         if error is not None:
             failure.__cause__ = error.__cause__
         return failure

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Final
 from hyperhttp.connection.overdue import (
     CONTINUE_PATIENCE,
     length_error,
+    locate,
     read_timeout,
     total_timeout,
     waits_for_continue,
     write_timeout,
 )
 from hyperhttp.connection.stream import ContentStream
-from hyperhttp.exceptions import HyperHTTPError, LocalProtocolError, ReadError
+from hyperhttp.exceptions import HyperHTTPError, ReadError
 from hyperhttp.network.base import NEVER, fail
-from hyperhttp.protocol.http2 import ErrorCode
+from hyperhttp.protocol.http2 import ErrorCode, NoStreamError
 
 if TYPE_CHECKING:
     from hyperhttp.config import Timeout
@@ -71,6 +72,7 @@ class HTTP2Exchange:
     """One request and its response: the listener of a stream, and the source of its content."""
 
     __slots__ = (
+        "_asked",
         "_at",
         "_connection",
         "_content",
@@ -94,6 +96,7 @@ class HTTP2Exchange:
     )
 
     protocol = ""  # that an extended CONNECT asks for
+    can_fill = False  # frames cannot go straight into a buffer
 
     def __init__(self, connection: HTTP2Connection, timeout: Timeout, total_at: float, now: float) -> None:
         self._connection = connection
@@ -101,7 +104,7 @@ class HTTP2Exchange:
         self._write_timeout = NEVER if timeout.write is None else timeout.write
         self._total_at = total_at
         self._since = self._sent_at = now
-        self._write_since = self._go_at = 0.0
+        self._write_since = self._go_at = self._asked = 0.0
         self._waiter: Wait | None = None
         self._window: Wait | None = None
         self._head: ResponseHead | None = None
@@ -125,14 +128,15 @@ class HTTP2Exchange:
         connection = self._connection
         content = request._content
         # Before the request is out: on a blocking client another thread may read the answer at any moment.
-        self._waiter = waiter = connection.new_wait(self)
         try:
+            self._waiter = waiter = connection.new_wait(self)
+            connection.watch.busy.add(self)
+            if content is not None and waits_for_continue(request):
+                self._go_at = NEVER
             try:
                 end_stream = content is None and not self.protocol
                 self.stream = connection.open(self, request, end_stream=end_stream, protocol=self.protocol)
-            except LocalProtocolError as error:
-                if connection.engine.can_open:
-                    raise
+            except NoStreamError as error:
                 if connection.engine.error is not None:  # the peer broke the protocol before anything was asked of it
                     raise connection._failure(None) from error
                 lane = connection.lane
@@ -141,15 +145,14 @@ class HTTP2Exchange:
                 raise UnansweredError(
                     refused, surely_unprocessed=True, was_sent=False, others_served=connection.engine.left_served
                 ) from error
-            connection.watch.busy.add(self)
-            connection.arm(min(self._since + self._read_timeout, self._total_at))
+            connection.arm((self._since + min(self._since + self._read_timeout, self._total_at)) / 2)
             connection.flush_soon()
             if content is not None:
                 self._since = NEVER  # the wait for the response begins when the request is sent
-                if not waits_for_continue(request) or await self._hold():
+                if not waits_for_continue(request) or await self._hold():  # the word may have come already
                     await self._send_content(content, waiter)
                 self._since = content.sent_at = _now()
-                connection.arm(min(self._since + self._read_timeout, self._total_at))
+                connection.arm((self._since + min(self._since + self._read_timeout, self._total_at)) / 2)
             await waiter
         except BaseException:
             self.cancel()
@@ -188,10 +191,12 @@ class HTTP2Exchange:
 
     async def _hold(self) -> bool:
         """Wait for 100 (Continue), a final response, or the end of patience; whether to send (RFC 9110 section 10.1.1)."""
-        self._go_at = _now() + min(CONTINUE_PATIENCE, self._read_timeout)
-        self._connection.arm(min(self._go_at, self._total_at))
+        patience = _now() + min(CONTINUE_PATIENCE, self._read_timeout)
+        self._connection.arm(min(patience, self._total_at))
         while True:
             self._window = window = self._connection.new_wait(self)  # before, or a word in between would be missed
+            if self._go_at:
+                self._go_at = patience
             if not self._go_at or self._head is not None or self._stopped():
                 break
             await window
@@ -272,19 +277,19 @@ class HTTP2Exchange:
             connection.writable.append(wait)
             self._window = wait  # so that a reset, an answer and the deadlines wake it too
             try:
-                if self._can_write():
-                    return  # resumed since it was looked at, by another thread
+                if self._need_not_wait():
+                    return  # resumed or broken off since it was looked at, by another thread
                 await self._wait_to_send(wait)
             finally:
                 if wait in connection.writable:
                     connection.writable.remove(wait)
 
-    def _can_write(self) -> bool:
-        return not self._connection.channel.write_paused
+    def _need_not_wait(self) -> bool:
+        return not self._connection.channel.write_paused or self.over or self._error is not None
 
     async def _wait_to_send(self, wait: Wait) -> None:
         self._write_since = _now()
-        self._connection.arm(min(self._write_since + self._write_timeout, self._total_at))
+        self._connection.arm(self._look_at())
         try:
             await wait
         finally:
@@ -352,7 +357,7 @@ class HTTP2Exchange:
         """The stream broke off."""
         if self.over:
             return
-        error.host, error.port = self._connection.lane.host, self._connection.lane.port
+        locate(error, self._connection.lane)
         self._error = error
         self.unprocessed = unprocessed
         if self._content is not None:
@@ -393,7 +398,7 @@ class HTTP2Exchange:
         """Something to await until the stream has been fed."""
         self._since = now = _now()
         self._waiter = waiter = self._connection.new_wait(self)
-        self._connection.arm(min(now + self._read_timeout, self._total_at))
+        self._connection.arm((now + min(now + self._read_timeout, self._total_at)) / 2)
         if self._content is not None and self._content.has_news:
             self._wake()  # another thread has fed it since it was looked at
         return waiter
@@ -424,8 +429,7 @@ class HTTP2Exchange:
 
     def remaining(self) -> float | None:
         """Seconds that the present wait may still take; a thread that waits asks."""
-        limit = self._write_since + self._write_timeout if self._write_since else self._since + self._read_timeout
-        at = min(self._go_at or limit, self._total_at)
+        at = min(self._go_at, self._total_at) if self._go_at else self._look_at()
         return None if at == NEVER else max(at - _now(), 0.0)
 
     # -- deadlines ---------------------------------------------------------------------------------------------------
@@ -435,6 +439,7 @@ class HTTP2Exchange:
         lane = self._connection.lane
         at = self._total_at
         if at <= now:
+            self._connection.doubt()
             self.abort(total_timeout(lane, self._phase(), now - self._sent_at))
             return NEVER
         if self._go_at:
@@ -442,19 +447,32 @@ class HTTP2Exchange:
                 return min(at, self._go_at)
             self._stop_holding()
             return at
-        if self._write_since:
-            limit = self._write_since + self._write_timeout
-            if limit <= now:
-                self.abort(write_timeout(lane, self._write_timeout))
-                return NEVER
-            return min(at, limit)
-        if self._waiter is not None:
-            limit = self._since + self._read_timeout
-            if limit <= now:
-                self.abort(read_timeout(lane, self._phase(), self._read_timeout))
-                return NEVER
-            return min(at, limit)
-        return at
+        if self._write_since and self._write_since + self._write_timeout <= now:
+            self._connection.doubt()
+            self.abort(write_timeout(lane, self._write_timeout))
+            return NEVER
+        if self._waiter is not None and self._since + self._read_timeout <= now:
+            self._connection.doubt()
+            self.abort(read_timeout(lane, self._phase(), self._read_timeout))
+            return NEVER
+        return self._half_way(now) if self._write_since or self._waiter is not None else at
+
+    def _look_at(self) -> float:
+        """When something is to be done about the present wait: half way to its end, and there."""
+        since = self._write_since or self._since
+        end = min(self._write_since + self._write_timeout if self._write_since else NEVER, self._total_at)
+        if self._waiter is not None or not self._write_since:  # both, where the answer has begun before all is sent
+            end = min(end, self._since + self._read_timeout)
+        return end if self._asked == since else min((since + end) / 2, end)
+
+    def _half_way(self, now: float) -> float:
+        """Half of the patience is over: if the peer has been silent, is it there at all? Say when to look again."""
+        at = self._look_at()
+        if at > now:
+            return at
+        since = self._asked = self._write_since or self._since
+        self._connection.ask(now, (now - since) / 2)
+        return self._look_at()
 
     def _phase(self) -> str:
         return "response head" if self._head is None else "response content"

@@ -26,7 +26,11 @@ class SharedHTTP2Connection(HTTP2Connection):
     def open(self, exchange: HTTP2Exchange, request: Request, *, end_stream: bool, protocol: str = "") -> H2Stream:
         """Begin a request."""
         with self.lock:
-            stream = super().open(exchange, request, end_stream=end_stream, protocol=protocol)
+            try:
+                stream = super().open(exchange, request, end_stream=end_stream, protocol=protocol)
+            except BaseException as error:
+                self._end_if_interrupted(error)
+                raise
             exchange.stream = stream
             return stream
 
@@ -43,7 +47,11 @@ class SharedHTTP2Connection(HTTP2Connection):
     def send_data(self, stream: H2Stream, data: bytes | memoryview, *, end_stream: bool) -> int:
         """Send content, as much as the windows allow."""
         with self.lock:
-            return super().send_data(stream, data, end_stream=end_stream)
+            try:
+                return super().send_data(stream, data, end_stream=end_stream)
+            except BaseException as error:
+                self._end_if_interrupted(error)
+                raise
 
     def acknowledge(self, stream: H2Stream, size: int) -> None:
         """The reader took `size` bytes of content."""
@@ -63,7 +71,16 @@ class SharedHTTP2Connection(HTTP2Connection):
     def flush_soon(self) -> None:
         """There is no later: write."""
         with self.lock:
-            self.flush()
+            try:
+                self.flush()
+            except BaseException as error:
+                self._end_if_interrupted(error)
+                raise
+
+    def _end_if_interrupted(self, error: BaseException) -> None:
+        """Half a frame, or a table of fields that the peer does not share, would spoil what others send."""
+        if not isinstance(error, Exception):
+            self.channel.interrupted()  # type: ignore[attr-defined]  # of channels that threads share
 
     def abort(self, error: Exception | None = None) -> None:
         """Close at once; every exchange hears of it."""

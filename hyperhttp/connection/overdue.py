@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING, Any, Final
 from hyperhttp.exceptions import ReadTimeout, TotalTimeout, WriteError, WriteTimeout
 
 if TYPE_CHECKING:
+    from hyperhttp.exceptions import HyperHTTPError
     from hyperhttp.message.request import Request
 
-__all__ = ["CONTINUE_PATIENCE", "length_error", "read_timeout", "total_timeout", "waits_for_continue", "write_timeout"]
+__all__ = [
+    "CONTINUE_PATIENCE",
+    "length_error",
+    "locate",
+    "read_timeout",
+    "total_timeout",
+    "waits_for_continue",
+    "write_timeout",
+]
 
 #: Seconds that content waits for 100 (Continue): many servers do not know the expectation (RFC 9110 section 10.1.1).
 CONTINUE_PATIENCE: Final = 1.0
@@ -20,6 +29,13 @@ def waits_for_continue(request: Request) -> bool:
     content = request._content
     expected = request.headers.get("expect")
     return expected is not None and expected.lower() == "100-continue" and content is not None and content.length != 0
+
+
+def locate(error: HyperHTTPError, lane: Any) -> None:
+    """Say in an error of the protocol's engine, which knows bytes alone, who it is about."""
+    error.host, error.port = lane.host, lane.port
+    if lane.name not in str(error):
+        error.args = (f"{lane.name}: {error}",)
 
 
 def total_timeout(lane: Any, phase: str, elapsed: float) -> TotalTimeout:

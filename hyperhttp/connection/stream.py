@@ -54,6 +54,8 @@ def _keep_memory() -> None:
 class ContentSource(Protocol):
     """What a content stream needs from its connection."""
 
+    can_fill: bool  # worth asking `fill_buffer`
+
     @property
     def channel(self) -> Channel:
         """What it comes over."""
@@ -167,6 +169,12 @@ class ContentStream:
         """More may come, and giving up would cost the connection."""
         return self._source is not None
 
+    def hurry(self, until: float) -> None:
+        """Let nobody wait for the rest any longer than that, whatever the call allows."""
+        source: Any = self._source
+        if source is not None:
+            source._total_at = min(source._total_at, until)  # looked at with each wait
+
     async def receive(self) -> bytes:
         """The bytes that are there, or the next ones; empty at the end.
 
@@ -176,7 +184,7 @@ class ContentStream:
         while not self._chunks:
             if self.error is not None:
                 raise self.error
-            if self.ended:
+            if self.ended and not self._chunks:  # another thread may just have fed both
                 return b""
             await self._wait()
         if self._lock is None:
@@ -248,6 +256,8 @@ class ContentStream:
         if source is None:
             return None
         _keep_memory()
+        if not source.can_fill:
+            return None
         # A BytesIO that was made as long as it gets gives its bytes away without copying them.
         buffer = BytesIO()
         buffer.seek(length - 1)
@@ -288,10 +298,12 @@ class ContentStream:
             source.channel.call_safely(self.close)
 
     async def _wait(self) -> None:
-        if self._source is None:
+        source = self._source
+        if source is not None:
+            await source.wait_for_content()
+        elif not self.ended and self.error is None:  # or another thread has fed the end since it was looked at
             msg = "the response was closed before its content was read"
             raise ReadError(msg)
-        await self._source.wait_for_content()
 
     def _taken(self, size: int) -> None:
         self._size -= size

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from hyperhttp._pickling import refuse_copies
 from hyperhttp.utils.locks import new_lock
 
 __all__ = ["RetryBudget"]
@@ -27,6 +28,8 @@ class RetryBudget:
     Raises:
         ValueError: a number is negative.
     """
+
+    __getstate__ = refuse_copies
 
     def __init__(self, *, ratio: float = 0.2, per_second: float = 10.0, capacity: float = 100.0) -> None:
         given: dict[str, Any] = {"ratio": ratio, "per_second": per_second, "capacity": capacity}

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hyperhttp._naming import peer_name
+from hyperhttp._pickling import refuse_copies
 from hyperhttp.errors.categories import ErrorCategory, categories_of, classify
 from hyperhttp.errors.circuit import CLOSED, NEW, OPEN, Circuit, CircuitState, Rules, admit, fail, release, succeed
 from hyperhttp.errors.circuit_store import CircuitStore, MemoryCircuitStore
@@ -115,6 +116,8 @@ class DomainCircuitBreakerManager:
     Raises:
         TypeError, ValueError: an argument is none of that.
     """
+
+    __getstate__ = refuse_copies
 
     def __init__(
         self,

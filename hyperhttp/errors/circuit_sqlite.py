@@ -14,6 +14,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from hyperhttp._pickling import refuse_copies
 from hyperhttp.errors.circuit import Circuit
 from hyperhttp.errors.circuit_store import MAX_HOSTS
 from hyperhttp.utils.locks import new_lock
@@ -66,6 +67,8 @@ class SQLiteCircuitStore:
         ValueError: `max_hosts` is less than one.
         sqlite3.Error: the file cannot be opened, or is something else.
     """
+
+    __getstate__ = refuse_copies
 
     def __init__(self, path: str | os.PathLike[str], *, max_hosts: int = MAX_HOSTS, timeout: float = 0.25) -> None:
         if max_hosts < 1:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
+from hyperhttp._pickling import refuse_copies
 from hyperhttp.errors.circuit import CLOSED
 from hyperhttp.utils.locks import new_lock
 
@@ -54,6 +55,8 @@ class MemoryCircuitStore:
     Raises:
         ValueError: `max_hosts` is less than one.
     """
+
+    __getstate__ = refuse_copies
 
     def __init__(self, max_hosts: int = MAX_HOSTS) -> None:
         if max_hosts < 1:

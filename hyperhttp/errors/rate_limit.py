@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hyperhttp._naming import peer_name
+from hyperhttp._pickling import refuse_copies
 from hyperhttp.errors.rate_fields import read_quota
 from hyperhttp.errors.retry_after import retry_after_of
 from hyperhttp.exceptions import RateLimitExceeded
@@ -283,6 +284,8 @@ class RateLimiter:
     Raises:
         TypeError, ValueError: a limit is none.
     """
+
+    __getstate__ = refuse_copies
 
     def __init__(
         self,

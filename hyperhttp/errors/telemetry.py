@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from hyperhttp._naming import peer_name
+from hyperhttp._pickling import refuse_copies
 from hyperhttp.utils.locks import new_lock
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class ErrorTelemetry:
     _lock: Any
     _counts: dict[tuple[str, str, str], int]
     _hosts: set[str]
+
+    __getstate__ = refuse_copies
 
     def __new__(cls, *_: Any, **__: Any) -> Self:
         """Here and not in ``__init__``, which subclasses replace."""

@@ -26,7 +26,6 @@ __all__ = [
     "Decoder",
     "accept_encoding",
     "coding_table",
-    "decode_all",
 ]
 
 MAX_CODINGS: Final = 5
@@ -45,7 +44,6 @@ PIECE_SIZE: Final = 128 * 1024
 _SLICE: Final = 64 * 1024
 _FIRST_SLICE: Final = 1024
 _CHECKSUM_SIZE: Final = 4
-_NO_LIMIT: Final = 1 << 40
 _NOT_ZERO: Final = re.compile(rb"[^\0]").search
 
 
@@ -277,7 +275,7 @@ class CodingChain:
         piece_size: Most bytes of one piece.
     """
 
-    __slots__ = ("_decoders", "_input", "_made", "_max_ratio", "_piece_size", "_ratio_floor", "_received")
+    __slots__ = ("_codings", "_decoders", "_input", "_made", "_max_ratio", "_piece_size", "_ratio_floor", "_received")
 
     def __init__(
         self,
@@ -287,6 +285,7 @@ class CodingChain:
         ratio_floor: int = RATIO_FLOOR,
         piece_size: int = PIECE_SIZE,
     ) -> None:
+        self._codings = codings
         self._decoders = [coding.decoder() for coding in reversed(codings)]
         self._made = [0] * len(codings)  # bytes out of each decoder
         self._input: bytes = b""
@@ -331,6 +330,12 @@ class CodingChain:
         if not known or len(known) < len(applied):
             return None
         return cls(known, max_ratio=max_ratio, ratio_floor=ratio_floor, piece_size=piece_size)
+
+    def again(self) -> CodingChain:
+        """A chain like this one that nothing was fed to."""
+        return CodingChain(
+            self._codings, max_ratio=self._max_ratio, ratio_floor=self._ratio_floor, piece_size=self._piece_size
+        )
 
     def decode(self, data: bytes) -> Iterator[bytes]:
         """Feed `data` and give what can be decoded now, piece by piece, each made when it is asked for.
@@ -415,53 +420,6 @@ class _Pieces:
         if not piece:
             raise StopIteration
         return piece
-
-
-def decode_all(chain: CodingChain | None, data: bytes, max_size: int | None = None) -> bytes:
-    """Decode content that has arrived whole; one call of zlib for plain gzip.
-
-    Args:
-        chain: A chain nothing was fed to yet; None when there is nothing to decode.
-        data: The encoded content.
-        max_size: Most bytes it may decode to; None for no limit but the chain's ratio.
-
-    Raises:
-        DecodingError: the content does not follow its coding, ends early, or passes a limit.
-    """
-    if chain is None:
-        _check_size(len(data), max_size)
-        return data
-    if not data:
-        return b""
-    chain._received = len(data)
-    pieces: list[bytes] = []
-    if len(chain._decoders) == 1:
-        decoder = chain._decoders[0]
-        allowance = chain._allowance()
-        limit = min(_NO_LIMIT if max_size is None else max_size, _NO_LIMIT if allowance is None else allowance)
-        # One byte more than allowed is asked for, so that passing the limit shows.
-        output = decoder.decode(data, limit + 1)
-        if len(output) <= limit and not decoder.pending:
-            decoder.finish()
-            return output
-        chain._count(0, len(output))
-        pieces.append(output)
-    else:
-        chain._input = data
-    size = sum(map(len, pieces))
-    _check_size(size, max_size)
-    for piece in _Pieces(chain):
-        pieces.append(piece)
-        size += len(piece)
-        _check_size(size, max_size)
-    chain.finish()
-    return b"".join(pieces)
-
-
-def _check_size(size: int, max_size: int | None) -> None:
-    if max_size is not None and size > max_size:
-        message = f"the content has more than the {max_size} bytes that may be kept in memory"
-        raise DecodingError(message, limit=max_size)
 
 
 def accept_encoding(codings: Mapping[str, ContentCoding]) -> str:

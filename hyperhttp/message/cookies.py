@@ -148,11 +148,15 @@ class Cookies(MutableMapping[str, str]):
         """
         url = URL.parse_cached(url) if isinstance(url, str) else url
         now = time.time() if now is None else now
-        may_cover_secure = is_secure(url)
+        covered: dict[str, list[Cookie]] = {}
+        if not is_secure(url):  # looked for once: what comes in clear is not secure, so no more are added meanwhile
+            for each in self._stored():
+                if each.secure:
+                    covered.setdefault(each.name, []).append(each)
         for value in set_cookie_values:
             wire = value.decode("latin-1") if isinstance(value, bytes) else wire_of(value)
             cookie = parse_set_cookie(wire, url, now)
-            if cookie is not None and (may_cover_secure or not self._covers_secure(cookie)):
+            if cookie is not None and not any(_covers(cookie, each) for each in covered.get(cookie.name, ())):
                 self._store(cookie, now)
 
     def header_for(self, url: URL | str, now: float | None = None, own: bytes | str | None = None) -> str | None:
@@ -388,16 +392,6 @@ class Cookies(MutableMapping[str, str]):
                 self._store(late, 0.0)
         self._plans = {}
 
-    def _covers_secure(self, cookie: Cookie) -> bool:
-        """Whether a cookie that came in clear would hide a secure one (Section 5.7, "leave secure alone")."""
-        related = [
-            bucket
-            for domain, bucket in list(self._domains.items())
-            if domain_matches(domain, cookie.domain) or domain_matches(cookie.domain, domain)
-        ]
-        others = [each for bucket in related for each in list(bucket.values())]
-        return any(each.secure and each.name == cookie.name and path_matches(cookie.path, each.path) for each in others)
-
 
 class _Items(ItemsView[str, str]):
     """Pairs without looking up each name again."""
@@ -433,6 +427,12 @@ def _domains_of(host: str) -> list[str]:
         return [host, ""]
     labels = host.split(".")
     return [".".join(labels[place:]) for place in range(len(labels))] + [""]
+
+
+def _covers(cookie: Cookie, secure: Cookie) -> bool:
+    """Whether a cookie that came in clear would hide a secure one of its name (Section 5.7, "leave secure alone")."""
+    domain, other = cookie.domain, secure.domain
+    return (domain_matches(other, domain) or domain_matches(domain, other)) and path_matches(cookie.path, secure.path)
 
 
 def _choose(cookies: list[Cookie], path: str, names: frozenset[str] = frozenset()) -> list[Cookie]:

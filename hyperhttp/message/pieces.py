@@ -156,18 +156,26 @@ class Text(Pieces):
         self._size = size
         self._bytes = Bytes(response, None)
         self._decoder: TextDecoder | None = None
-        self._held = ""
+        self._text = ""
+        self._place = 0  # what is before it was given; taking it off each time would be quadratic
+        self._later: list[str] = []  # what came behind the text
+        self._left = 0  # characters that were not given
         self._ended = False
 
     async def _advance(self) -> str | None:
         size = self._size
-        while not self._ended and len(self._held) < (size or 1):
-            self._held += await self._next()
-        if not self._held:
-            return None
-        size = size or len(self._held)
-        piece, self._held = self._held[:size], self._held[size:]
-        return piece
+        while not self._ended and self._left < (size or 1):
+            self._later.append(await self._next())
+            self._left += len(self._later[-1])
+        if size is None or len(self._text) - self._place < size:
+            self._text = "".join([self._text[self._place :], *self._later])
+            self._later.clear()
+            self._place = 0
+        start = self._place
+        piece = self._text[start:] if size is None else self._text[start : start + size]
+        self._place = start + len(piece)
+        self._left -= len(piece)
+        return piece or None
 
     async def _next(self) -> str:
         if self._decoder is None:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from hyperhttp.message.coding import ContentCoding
 
-__all__ = ["ReadOptions", "Stream", "StreamGuard"]
+__all__ = ["ReadOptions", "Stream", "StreamGuard", "hurry"]
 
 
 class Stream(Protocol):
@@ -46,6 +46,12 @@ class Stream(Protocol):
 
     def drop(self) -> None:
         """The same, soon, from wherever it is called."""
+
+
+def hurry(stream: Stream, until: float) -> None:
+    """Let whoever reads wait until that moment at the latest, where the stream comes from a network."""
+    if hasattr(stream, "hurry"):
+        stream.hurry(until)
 
 
 class ReadOptions:

@@ -16,7 +16,7 @@ __all__ = ["HIDDEN", "shown_content", "shown_value"]
 #: Stands for a secret.
 HIDDEN: Final = "[secret]"
 
-_PAIR_VALUE: Final = re.compile(r"=[^;]*")
+_PART_NAME: Final = re.compile(rb"""[; \t]name="?([^";\r\n]*)""", re.IGNORECASE)
 _URL_FIELDS: Final = frozenset({"location", "content-location", "referer"})
 _LARGEST_JSON: Final = 1024 * 1024
 
@@ -25,9 +25,10 @@ def shown_value(name: str, value: str) -> str:
     """A field value as it may be shown: of a cookie its name, of credentials their scheme, of a URL what is no secret."""
     lower = name.lower()
     if lower == "cookie":
-        return _PAIR_VALUE.sub(f"={HIDDEN}", value)
+        return ";".join(map(_shown_pair, value.split(";")))
     if lower == "set-cookie":
-        return _PAIR_VALUE.sub(f"={HIDDEN}", value, count=1)
+        pair, semicolon, attributes = value.partition(";")
+        return f"{_shown_pair(pair)}{semicolon}{attributes}"
     if lower in ("authorization", "proxy-authorization"):
         scheme, blank, _ = value.partition(" ")
         return f"{scheme} {HIDDEN}" if blank else HIDDEN
@@ -36,22 +37,32 @@ def shown_value(name: str, value: str) -> str:
     return HIDDEN if is_secret(name) and value else value
 
 
+def _shown_pair(pair: str) -> str:
+    """A cookie; one without a name is all value (RFC 6265bis section 5.6)."""
+    name, equals, _ = pair.partition("=")
+    if equals:
+        return f"{name}={HIDDEN}"
+    return pair.replace(pair.strip(), HIDDEN) if pair.strip() else pair
+
+
 def _shown_url(text: str) -> str:
     try:
         return URL(text).redacted
     except InvalidURL:
-        return text
+        return HIDDEN if set(text) & set("@=") else text  # nobody can tell which part of it is what
 
 
 def shown_content(data: bytes, content_type: str) -> bytes:
     """Content as it may be shown: in forms and JSON, the values of names that usually carry secrets are replaced.
 
-    What is no valid JSON although it says so, or too large to look at, is replaced as a whole.
+    What is no valid JSON or multipart form although it says so, or too large to look at, is replaced as a whole.
     """
-    kind = parse_content_type(content_type)[0]
+    kind, parameters = parse_content_type(content_type)
     if kind == "application/x-www-form-urlencoded":
         return redact_query(data.decode("latin-1")).encode("latin-1")
-    if kind != "application/json" and not kind.endswith("+json"):
+    if kind == "multipart/form-data":
+        return _shown_parts(data, parameters.get("boundary", ""))
+    if kind not in ("application/json", "text/json") and not kind.endswith("+json"):
         return data
     import json  # for those who show content
 
@@ -61,6 +72,22 @@ def shown_content(data: bytes, content_type: str) -> bytes:
     except (ValueError, RecursionError):
         return HIDDEN.encode() if data else data
     return data if hidden == value else json.dumps(hidden, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _shown_parts(data: bytes, boundary: str) -> bytes:
+    """A multipart form (RFC 7578), the contents of parts with such names replaced."""
+    delimiter = b"--" + boundary.encode("latin-1", "replace")
+    if not boundary or not data.startswith(delimiter):
+        return HIDDEN.encode() if data else data
+    return delimiter.join(map(_shown_part, data.split(delimiter)))
+
+
+def _shown_part(part: bytes) -> bytes:
+    head, empty_line, content = part.partition(b"\r\n\r\n")
+    name = _PART_NAME.search(head)
+    if not content or name is None or not is_secret(name[1].decode("utf-8", "replace")):
+        return part
+    return head + empty_line + HIDDEN.encode() + b"\r\n"
 
 
 def _without_secrets(value: Any) -> Any:

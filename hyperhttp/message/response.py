@@ -7,6 +7,7 @@ the other's responses with a sentence that says what to call.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from hyperhttp.exceptions import (
@@ -14,9 +15,10 @@ from hyperhttp.exceptions import (
     HyperHTTPError,
     StreamConsumed,
 )
-from hyperhttp.message.coding import CodingChain, decode_all
+from hyperhttp.message.coding import CodingChain
 from hyperhttp.message.content import default_json_codec
 from hyperhttp.message.cookies import Cookies
+from hyperhttp.message.decoding import decode_all
 from hyperhttp.message.headers import Headers
 from hyperhttp.message.links import parse_links
 from hyperhttp.message.pieces import Bytes, Lines, Text, drive_ready
@@ -409,8 +411,7 @@ class Response(Status, Refusing):
                 msg = f"the content has more than the {options.max_size} bytes allowed by max_response_size"
                 raise DecodingError(msg, request=self._request, limit=options.max_size)
             return encoded
-        chain = self.new_chain()
-        return encoded if chain is None else decode_all(chain, encoded, options.max_size)
+        return decode_all(self.new_chain(), encoded, options.max_size)
 
     def new_chain(self) -> CodingChain | None:
         """What decodes the content; None where nothing is to be decoded."""
@@ -452,8 +453,7 @@ class Response(Status, Refusing):
     def give_up(self) -> None:
         """The rest of the content is not wanted; its connection is free again, or closed."""
         self._closed = True
-        self._plain = False
-        self._encoded = None
+        self._plain, self._encoded = False, None
         if self._stream is not None and self._stream.is_open:
             self._stream.close()
         if self._extensions and "upgraded" in self._extensions:
@@ -488,8 +488,9 @@ class Response(Status, Refusing):
         twin: Response = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         if self._content is None:
-            twin._content, twin._encoded = None if self._coded else self._encoded, None
-            twin._closed = twin._content is None
+            with suppress(DecodingError):
+                twin._content = None if self._encoded is None else self._decoded(self._encoded)  # codings do not travel
+            twin._encoded, twin._closed = None, twin._content is None
         return twin
 
 

@@ -64,11 +64,14 @@ class EventDecoder:
     Attributes:
         last_id: the id of the last event, given or inherited.
         retry: milliseconds to wait before reconnecting; None where the server has said nothing.
+        error: what the bytes behind the last event are not: what was complete before them is given first, so that
+            how the network cut the stream does not decide what comes out.
     """
 
     def __init__(self, last_id: str = "", limit: int | None = MAX_EVENT_SIZE) -> None:
         self.last_id = last_id
         self.retry: int | None = None
+        self.error: DecodingError | None = None
         self._limit = limit
         self._line = bytearray()  # the beginning of a line
         self._after_cr = False
@@ -83,14 +86,26 @@ class EventDecoder:
         """The events that these bytes complete.
 
         Raises:
-            DecodingError: an event is larger than the limit.
+            DecodingError: an event is larger than the limit. Where others are complete before it, they are given, and
+                `error` says what is raised from then on.
         """
+        if self.error is not None:
+            raise self.error
         if not data:
             return []
         if self._after_cr and data[0] == 0x0A:
             data = data[1:]  # the line was over at the CR before it
         self._after_cr = data.endswith(b"\r")
         events: list[ServerSentEvent] = []
+        try:
+            self._read(data, events)
+        except DecodingError as error:
+            self.error = error
+            if not events:
+                raise
+        return events
+
+    def _read(self, data: bytes, events: list[ServerSentEvent]) -> None:
         *ended, rest = _LINE_END.split(data)
         for piece in ended:
             self._extend(piece)
@@ -98,7 +113,6 @@ class EventDecoder:
             if event is not None:
                 events.append(event)
         self._extend(rest)
-        return events
 
     def _extend(self, piece: bytes) -> None:
         self._line += piece
@@ -154,8 +168,8 @@ class Events(Pieces):
 
     async def _advance(self) -> ServerSentEvent | None:
         while not self._ready:
-            data = await self._bytes._next()
-            if not data:
+            data = b"" if self.decoder.error is not None else await self._bytes._next()
+            if not data and self.decoder.error is None:
                 return None
             try:
                 self._ready = self.decoder.feed(data)[::-1]

@@ -177,7 +177,8 @@ class TextDecoder:
     def __init__(self, encoding: str = DEFAULT_CHARSET, errors: str = "replace") -> None:
         self._errors = errors
         name = codecs.lookup(encoding).name
-        self._decoder = codecs.getincrementaldecoder(_UNMARKED.get(name, name))(errors)
+        decoder = codecs.getincrementaldecoder(_UNMARKED.get(name, name))(errors)
+        self._decoder = _WithEscapes(decoder) if name.startswith("iso2022") else decoder
         self._held: bytes | None = b""  # the first bytes, while they may be a byte order mark
 
     def decode(self, data: bytes) -> str:
@@ -201,6 +202,35 @@ class TextDecoder:
             self._decoder = codecs.getincrementaldecoder(encoding)(self._errors)
         self._held = None
         return self._decoder.decode(data, is_last)
+
+
+class _WithEscapes:
+    """A decoder of ISO-2022 that survives escape sequences which the network cuts.
+
+    Python's own wants up to sixteen bytes of one that has no end, yet keeps only eight, and fails beyond that. So the
+    bytes that were too many are held until there are more of them, which are then enough.
+    """
+
+    __slots__ = ("_decoder", "_held")
+
+    def __init__(self, decoder: codecs.IncrementalDecoder) -> None:
+        self._decoder = decoder
+        self._held = b""
+
+    def decode(self, data: bytes, final: bool = False) -> str:
+        """As for any incremental decoder."""
+        data = self._held + data
+        state = self._decoder.getstate()
+        try:
+            text = self._decoder.decode(data, final)
+        except UnicodeDecodeError:
+            raise  # these bytes are wrong, and the caller asked to be told
+        except UnicodeError:
+            self._decoder.setstate(state)
+            self._held = data
+            return ""
+        self._held = b""
+        return text
 
 
 class LineSplitter:

@@ -218,7 +218,7 @@ class URL:
         changed: dict[str, Any] = {"scheme": scheme}
         if "host" in components:
             changed["host"] = _checked_host(scheme, components["host"])
-        elif parts.host and scheme != parts.scheme:
+        elif parts.host is not None and scheme != parts.scheme:
             # What one scheme allows as a host, another refuses.
             changed["host"] = _host_of(scheme, bracketed(parts.host))
         if "port" in components:

@@ -12,6 +12,8 @@ import os
 import socket
 import time
 from asyncio import get_running_loop
+from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from hyperhttp.exceptions import ConnectError, TLSError
@@ -49,6 +51,7 @@ class AioNetwork:
         self._timers: set[asyncio.TimerHandle] = set()
         self._beside: dict[asyncio.Task[None], float] = {}
         self.offers = OfferGate()
+        self._process = os.getpid()
 
     async def connect(
         self,
@@ -225,12 +228,12 @@ class AioNetwork:
                 task.cancel()
 
     async def call(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Run something that blocks in a worker thread."""
+        """Run something that blocks in a worker thread, which sees the caller's context variables."""
         if self._executor is None:
             from concurrent.futures import ThreadPoolExecutor
 
             self._executor = ThreadPoolExecutor(_WORKERS, thread_name_prefix="hyperhttp")
-        return await self.loop.run_in_executor(self._executor, lambda: function(*arguments))
+        return await self.loop.run_in_executor(self._executor, partial(copy_context().run, function, *arguments))
 
     async def share(self, key: Any, factory: Callable[[], Awaitable[T]]) -> T:
         """One run for all callers; a caller that is cancelled does not cancel it for the others."""
@@ -288,12 +291,17 @@ class AioNetwork:
             executor.shutdown(wait=False, cancel_futures=True)
 
     def forget(self) -> None:
-        """Drop every channel without the loop."""
+        """Drop every channel; without the loop where it is closed, or the parent's of this process."""
+        channels = tuple(self.channels)
+        self.channels.clear()
         if not self.loop.is_closed():
             self._stop()
-        for channel in tuple(self.channels):
-            channel.detach()
-        self.channels.clear()
+        if self.loop.is_closed() or self._process != os.getpid():
+            for channel in channels:
+                channel.detach()
+        else:
+            # A loop that did not hear of it would take the next socket of the same number for this one.
+            self.call_safely(partial(_abort_all, channels))
         executor, self._executor = self._executor, None
         if executor is not None:
             executor.shutdown(wait=False, cancel_futures=True)
@@ -303,6 +311,11 @@ class AioNetwork:
         timers, self._timers = self._timers, set()
         for timer in timers:
             timer.cancel()
+
+
+def _abort_all(channels: Iterable[AioChannel]) -> None:
+    for channel in channels:
+        channel.abort()
 
 
 async def _run(factory: Callable[[], Awaitable[T]]) -> T:

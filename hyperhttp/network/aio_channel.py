@@ -201,7 +201,14 @@ class AioChannel(asyncio.Protocol):
             receiver.connection_lost(None)
 
     def listen(self) -> None:
-        """The loop listens all the time."""
+        """The loop listens all the time; content waits for it to tell that the stream has broken.
+
+        Whoever went on writing would be told by asyncio's log, until the loop has its turn.
+        """
+        transport: Any = self._transport
+        below: Any = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None) or transport
+        if below is not None and below.is_closing():
+            self.write_paused = True
 
     def receive_into(self, view: memoryview) -> bool:
         """Fill `view` straight from the socket, then tell the receiver; one copy less for large content."""

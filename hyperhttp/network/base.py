@@ -8,8 +8,9 @@ so that one ``send(None)`` runs a whole request. Moments are seconds of the mono
 from __future__ import annotations
 
 import math
-import threading
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+
+from hyperhttp.utils import locks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
@@ -312,5 +313,5 @@ class Network(Protocol):
 
 
 def new_lock() -> AbstractContextManager[Any]:
-    """A lock for what threads may begin at the same time, such as the first use of a client."""
-    return threading.Lock()
+    """A lock for what threads may begin at the same time, such as the first use of a client; free after a fork."""
+    return locks.new_lock()

@@ -7,23 +7,25 @@ each call; the limit is the kernel's (SO_RCVTIMEO), which costs nothing.
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import ssl
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hyperhttp.exceptions import ConnectError, HyperHTTPError, TLSError
+from hyperhttp.exceptions import ClientClosed, ConnectError, HyperHTTPError, TLSError
 from hyperhttp.network.addresses import Race
-from hyperhttp.network.base import NEVER
+from hyperhttp.network.base import NEVER, new_lock
 from hyperhttp.network.blocking_channel import BlockingChannel
 from hyperhttp.network.sharing import SharedChannel
 from hyperhttp.network.tls import tls_error
 from hyperhttp.network.tls_in_tls import InnerTLS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Sequence
     from contextlib import AbstractContextManager
     from ssl import SSLContext
 
@@ -34,7 +36,7 @@ __all__ = ["BlockingChannel", "BlockingNetwork"]
 
 T = TypeVar("T")
 
-_offering = threading.Lock()
+_offering = new_lock()  # of all contexts; a child process must not find it held by a thread of its parent
 
 
 class ThreadWait:
@@ -118,10 +120,16 @@ class BlockingNetwork:
         self.channels: set[BlockingChannel] = set()
         self.now = time.monotonic
         self._deadlines = threading.local()
+        self._opening: set[socket.socket | InnerTLS] = set()  # what is not a channel yet
+        self._ended = threading.Event()
+        self._locks: list[Any] = []
+        self._late: deque[Callable[[], None]] = deque()
 
     def new_lock(self) -> AbstractContextManager[Any]:
         """A lock for the books of a pool that threads share."""
-        return threading.RLock()
+        lock = threading.RLock()
+        self._locks.append(lock)
+        return lock
 
     async def connect(
         self,
@@ -151,8 +159,9 @@ class BlockingNetwork:
         """Open a channel to a Unix socket."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            sock.settimeout(self._left())
-            sock.connect(path)
+            with self._within_reach(sock):
+                sock.settimeout(self._left())
+                sock.connect(path)
         except BaseException as error:
             sock.close()
             if isinstance(error, OSError) and not isinstance(error, TimeoutError):
@@ -185,7 +194,8 @@ class BlockingNetwork:
                 if offer is not None:
                     context.set_alpn_protocols(list(offer))
                 secured = _wrap(sock, context, server_name)
-            secured.do_handshake()
+            with self._within_reach(secured):
+                secured.do_handshake()
         except BaseException as error:
             secured.close()
             if isinstance(error, (OSError, EOFError)) and not isinstance(error, TimeoutError):
@@ -200,8 +210,9 @@ class BlockingNetwork:
             return self._race(addresses, name, delay, local)
         sock = _new_socket(addresses[0], local)
         try:
-            sock.settimeout(self._left())
-            sock.connect(addresses[0].sockaddr)
+            with self._within_reach(sock):
+                sock.settimeout(self._left())
+                sock.connect(addresses[0].sockaddr)
         except BaseException as error:
             sock.close()
             if isinstance(error, OSError) and not isinstance(error, TimeoutError):
@@ -239,7 +250,8 @@ class BlockingNetwork:
         left = self._left()
         start = race.next_start
         waits = [wait for wait in (left, None if start is None else max(start - now, 0.0)) if wait is not None]
-        ready = [fd for fd, _ in poll.poll(min(waits) * 1000 if waits else None)]
+        with self._within_reach(*[sock for sock, _ in attempts.values()]):
+            ready = [fd for fd, _ in poll.poll(min(waits) * 1000 if waits else None)]
         self._left()  # raises once the deadline has passed
         return ready
 
@@ -252,6 +264,10 @@ class BlockingNetwork:
             if isinstance(error, HyperHTTPError):
                 raise
             raise expired() from error
+        except HyperHTTPError as error:
+            if self._ended.is_set() and not isinstance(error, ClientClosed):
+                raise ClientClosed from error  # which is why it failed
+            raise
         finally:
             self._deadlines.at = NEVER
 
@@ -260,7 +276,10 @@ class BlockingNetwork:
 
         Raises:
             TimeoutError: it has passed.
+            ClientClosed: another thread has closed the client.
         """
+        if self._ended.is_set():
+            raise ClientClosed
         at = getattr(self._deadlines, "at", NEVER)
         if at == NEVER:
             return None
@@ -269,9 +288,29 @@ class BlockingNetwork:
             raise TimeoutError
         return left
 
+    @contextlib.contextmanager
+    def _within_reach(self, *sockets: socket.socket | InnerTLS) -> Iterator[None]:
+        """Where `close` finds sockets that are waited for."""
+        self._opening.update(sockets)
+        try:
+            self._left()  # it may have been closed before it could find them
+            yield
+        finally:
+            self._opening.difference_update(sockets)
+
     def call_safely(self, callback: Callable[[], None]) -> None:
-        """There is no later."""
-        callback()
+        """Call back: now, or where this thread is in the middle of something, as a garbage collector may be, when it is not."""
+        locks = [*self._locks, *[channel.lock for channel in tuple(self.channels) if channel.lock is not None]]
+        if any(lock._is_owned() for lock in locks):
+            self._late.append(callback)
+        else:
+            callback()
+
+    def catch_up(self) -> None:
+        """Call back what had to wait."""
+        while self._late:
+            with contextlib.suppress(IndexError):  # another thread was faster
+                self._late.popleft()()
 
     def start(self, work: Coroutine[Any, Any, None], patience: float) -> Cancellable:
         """There is no beside."""
@@ -280,8 +319,8 @@ class BlockingNetwork:
         raise TypeError(msg)
 
     async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)  # noqa: ASYNC251 - this network blocks
+        """Wait, until the client is closed at most."""
+        self._ended.wait(seconds)
 
     async def first(
         self, start: Callable[[int], Coroutine[Any, Any, T] | None], delay: float, discard: Callable[[T], None]
@@ -309,7 +348,10 @@ class BlockingNetwork:
         """Nobody is there to call back; the pool sweeps when it is used."""
 
     async def close(self) -> None:
-        """Close every channel."""
+        """Close every channel, and let threads know that are opening one or sleep."""
+        self._ended.set()
+        for sock in tuple(self._opening):
+            _interrupt(sock)
         for channel in tuple(self.channels):
             channel.close()
 
@@ -320,12 +362,35 @@ class BlockingNetwork:
         self.channels.clear()
 
 
+def _interrupt(sock: socket.socket | InnerTLS) -> None:
+    """Wake the thread that waits for a socket; below TLS, whose own shutdown would take that from under it."""
+    with contextlib.suppress(OSError):
+        if isinstance(sock, ssl.SSLSocket):
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        else:
+            sock.shutdown(socket.SHUT_RDWR)
+
+
 def _wrap(sock: socket.socket, context: SSLContext, server_name: str) -> ssl.SSLSocket | InnerTLS:
     if isinstance(sock, ssl.SSLSocket):
         return InnerTLS(sock, context, server_name)
-    return context.wrap_socket(
-        sock, server_hostname=server_name, do_handshake_on_connect=False, suppress_ragged_eofs=False
-    )
+    try:
+        return context.wrap_socket(
+            sock, server_hostname=server_name, do_handshake_on_connect=False, suppress_ragged_eofs=False
+        )
+    except OSError as error:
+        _close_half_made(error)
+        raise
+
+
+def _close_half_made(error: OSError) -> None:
+    """Close what ``wrap_socket`` leaves open where the peer resets the connection while it looks: the descriptor is in there."""
+    trace = error.__traceback__
+    while trace is not None:
+        made = trace.tb_frame.f_locals.get("self")
+        if isinstance(made, ssl.SSLSocket):
+            made.close()
+        trace = trace.tb_next
 
 
 def _winner(

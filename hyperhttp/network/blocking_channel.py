@@ -35,6 +35,9 @@ class BlockingHome(Protocol):
 
     channels: set[BlockingChannel]
 
+    def call_safely(self, callback: Callable[[], None]) -> None:
+        """Call back where no lock is held."""
+
     def shared(self, sock: socket.socket, peer: str) -> BlockingChannel:
         """A channel for several threads at a time."""
 
@@ -171,9 +174,9 @@ class BlockingChannel:
             raise ReadError("the connection is not in use")
         while not wait._done:
             timeout = receiver.remaining()
-            if timeout != self._timeout:
-                self._set_timeout(timeout)
             try:
+                if timeout != self._timeout:
+                    self._set_timeout(timeout)  # fails where another thread has closed the client
                 if self._view is not None:
                     self._fill(self._view, receiver)
                     continue
@@ -215,8 +218,10 @@ class BlockingChannel:
         self.closed = True
         if receiver is not None:
             receiver.connection_lost(error)
-        if not wait._done:
-            wait.set_exception(error)
+        if not wait._done:  # another thread has ended the exchange just before it began to wait
+            lost = ReadError(f"the connection to {self.peer} was closed")
+            lost.__cause__ = error
+            wait.set_exception(lost)
 
     def _set_timeout(self, timeout: float | None) -> None:
         self._timeout = timeout
@@ -230,8 +235,8 @@ class BlockingChannel:
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
 
     def call_safely(self, callback: Callable[[], None]) -> None:
-        """There is no loop: now."""
-        callback()
+        """There is no loop: now, or as soon as this thread is done with what it is doing."""
+        self._network.call_safely(callback)
 
     def is_alive(self, idle: float) -> bool:
         """Whether nothing has come on an idle connection: neither its end nor bytes that belong to no request."""
@@ -284,6 +289,8 @@ class BlockingChannel:
             raise
         except OSError as error:
             self._write_failed(error)
+        except ValueError as error:  # another thread has closed it, and there is nothing to poll
+            self._write_failed(OSError(str(error)))
 
     def _write_rest(self, data: memoryview) -> None:
         """Send while listening: a server may answer, and close, before it has taken everything."""
@@ -351,17 +358,21 @@ class BlockingChannel:
 
     def listen(self) -> None:
         """Hear what has come, without waiting: an answer to what is still being sent."""
-        if not self.closed and self._readable(0):
+        if self.closed:
+            return
+        try:
+            if not self._readable(0):
+                return
             self._timeout = -1.0
             self._sock.settimeout(0)
             try:
                 self._listen()
-            except OSError as error:
-                if self._receiver is not None:
-                    self._receiver.connection_lost(error)
             finally:
                 with contextlib.suppress(OSError):
                     self._sock.settimeout(None)
+        except (OSError, ValueError) as error:  # a ValueError where another thread has closed it just now
+            if self._receiver is not None:
+                self._receiver.connection_lost(error)
 
     # -- the rest of the interface -----------------------------------------------------------------------------------
 

@@ -29,6 +29,8 @@ __all__ = [
     "CachingResolver",
     "Resolver",
     "SystemResolver",
+    "lookup_failed",
+    "no_address",
 ]
 
 DEFAULT_TTL: Final = 60.0
@@ -167,7 +169,7 @@ class CachingResolver:
         except DNSError as exc:
             error = exc
         if not addresses and error is None:
-            error = _no_address(host, port)
+            error = no_address(host, port)
         ttl = self._ttl if error is None else self._negative_ttl
         kept = error
         if error is not None and error.retryable:
@@ -216,10 +218,10 @@ def _lookup(host: str, port: int) -> tuple[Address, ...]:
     try:
         found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     except OSError as exc:
-        raise _failed(host, port, exc) from exc
+        raise lookup_failed(host, port, exc) from exc
     addresses = tuple(_from_system(family, sockaddr) for family, _, _, _, sockaddr in found if _usable(family))
     if not addresses:
-        raise _no_address(host, port)
+        raise no_address(host, port)
     return tuple(dict.fromkeys(addresses))
 
 
@@ -233,7 +235,8 @@ def _from_system(family: int, sockaddr: tuple[object, ...]) -> Address:
     return Address(family, text, int(str(sockaddr[1])), scope_id)
 
 
-def _failed(host: str, port: int, exc: OSError) -> DNSError:
+def lookup_failed(host: str, port: int, exc: OSError) -> DNSError:
+    """The error for what went wrong while a name was looked up."""
     said = exc.strerror or str(exc)
     temporary = not isinstance(exc, socket.gaierror) or exc.errno in _TEMPORARY
     hint = "; no name server may be reachable" if temporary else ""
@@ -243,7 +246,8 @@ def _failed(host: str, port: int, exc: OSError) -> DNSError:
     return error
 
 
-def _no_address(host: str, port: int) -> DNSError:
+def no_address(host: str, port: int) -> DNSError:
+    """The error for a name that leads nowhere."""
     message = f"cannot resolve the host name of {peer_name(host, port)}: it has no address"
     error = DNSError(message, host=host, port=port, phase="dns")
     error.retryable = False

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["SharedChannel", "SharedWait"]
 
 _CHUNK: Final = 65_536
+_ROUND: Final = 4 * _CHUNK  # bytes handed to the system at once of what was left over
 #: Unsent bytes from which on senders wait.
 _HIGH_WATER: Final = 262_144
 
@@ -103,7 +104,7 @@ class SharedChannel(BlockingChannel):
         super().__init__(network, sock, peer)
         sock.settimeout(0)
         self.guard = threading.RLock()
-        self._reading = threading.Lock()
+        self._reading: Any = threading.RLock()  # which knows whose turn it is
         self._waiting: set[SharedWait] = set()
         self._outgoing = bytearray()
         self._paused = False
@@ -124,16 +125,22 @@ class SharedChannel(BlockingChannel):
 
     def wait_for(self, wait: SharedWait) -> None:
         """Return when `wait` is done: read for all, or sleep while somebody else does."""
-        while not wait.is_done:
-            if self._outgoing:
-                self._drain(wait)
-            elif self._reading.acquire(blocking=False):
-                self._read_for(wait)
-            else:
-                self._sleep(wait)
-        # It may have been this thread's turn to read just when its wait was over: then the turn is passed on.
-        if self._waiting and self._reading.acquire(blocking=False):
-            self._pass_on(wait)
+        try:
+            while not wait.is_done:
+                if self._outgoing:
+                    self._drain(wait)
+                elif self._reading.acquire(blocking=False):
+                    self._read_for(wait)
+                else:
+                    self._sleep(wait)
+        except BaseException:
+            if self._reading._is_owned():  # interrupted between taking the turn to read and using it
+                self._reading.release()
+            raise
+        finally:
+            # It may have been this thread's turn to read just when its wait was over: then the turn is passed on.
+            if self._waiting and self._reading.acquire(blocking=False):
+                self._pass_on(wait)
 
     def _sleep(self, wait: SharedWait) -> None:
         self._waiting.add(wait)
@@ -176,7 +183,7 @@ class SharedChannel(BlockingChannel):
                 with contextlib.suppress(BlockingIOError):
                     self._nudge[0].recv(64)
             else:
-                self._receive()
+                self._receive(wait)
 
     def _patience(self, wait: SharedWait) -> float | None:
         """Milliseconds until something is due, for whoever waits or for the connection."""
@@ -189,8 +196,23 @@ class SharedChannel(BlockingChannel):
         if self._receiver is not None and not self.closed:
             self._receiver.check(now)
 
-    def _receive(self) -> None:
-        """Take all that has come, so that nothing is left inside TLS when the next poll begins."""
+    def _receive(self, wait: SharedWait | None = None) -> None:
+        """Take all that has come, so that nothing is left inside TLS when the next poll begins.
+
+        With `wait` no more than until that is done, or the thread that waits would read what others download.
+        """
+        try:
+            self._receive_until(wait)
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                self.interrupted()
+            raise
+
+    def interrupted(self) -> None:
+        """Ctrl-C came in the middle of a message: what comes next would be taken for something else. Called under `lock`."""
+        self._broke(ConnectionAbortedError("it was interrupted in the middle of a message"))
+
+    def _receive_until(self, wait: SharedWait | None) -> None:
         receiver = self._receiver
         while receiver is not None and not self.closed and not self._paused:
             try:
@@ -204,6 +226,12 @@ class SharedChannel(BlockingChannel):
                 receiver.receive_eof()
                 return
             receiver.receive_data(data)
+            if wait is not None and wait.is_done and not self._has_rest():
+                return
+
+    def _has_rest(self) -> bool:
+        """TLS holds bytes that no poll would tell of."""
+        return self._tls and not self.closed and bool(self._sock.pending())  # type: ignore[attr-defined]  # an SSLSocket
 
     def _hear_last_words(self) -> None:
         """A peer that has closed said why before it did; our failed write must not hide that."""
@@ -281,6 +309,8 @@ class SharedChannel(BlockingChannel):
         except (OSError, ValueError) as error:
             with self.guard:
                 self._broke(error)
+            if not wait.is_done:
+                wait.set_exception(ReadError(f"the connection to {self.peer} was closed"))
         finally:
             if reads:
                 self._pass_on(wait)
@@ -297,8 +327,8 @@ class SharedChannel(BlockingChannel):
                     self._check(wait)
                     return
                 if events & ready[0][1] & select.POLLIN:
-                    self._receive()
-                pending = bytes(self._outgoing)
+                    self._receive(wait)
+                pending = bytes(memoryview(self._outgoing)[:_ROUND])  # not all of it: each round would copy the rest
                 del self._outgoing[: self._send(pending)]
                 self._writable()
 

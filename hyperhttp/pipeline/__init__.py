@@ -18,6 +18,7 @@ A stage with nothing to do is left out when a call starts: a plain GET walks `ex
 
 from __future__ import annotations
 
+from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -47,11 +48,14 @@ def send(call: Call) -> Coroutine[Any, Any, Response]:
         from hyperhttp.pipeline.forwarding import answer_proxy  # for those who have a proxy
 
         stage = partial(answer_proxy, send=stage)
+    has_hooks = call.hooks is not None or call.listeners is not None
     if call.request._content is not None and "expect" in call.request.headers:
-        from hyperhttp.pipeline.expecting import expect_continue  # rarely asked for
+        call.request = copy(call.request)  # it may lose the field; the caller's own expects as much the next time
+        if not has_hooks:  # they may expect something too, so that this is asked after them
+            from hyperhttp.pipeline.expecting import expect_continue  # rarely asked for
 
-        stage = partial(expect_continue, send=stage)
-    if call.hooks is not None or call.listeners is not None:
+            stage = partial(expect_continue, send=stage)
+    if has_hooks:
         stage = partial(run_hooks, send=stage)
     if call.jar is not None:
         stage = partial(carry_cookies, send=stage)

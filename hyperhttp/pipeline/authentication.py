@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from hyperhttp.auth.digest import ContentHash
 from hyperhttp.message.attempt import Attempt
 from hyperhttp.message.content import Content
+from hyperhttp.pipeline.origins import note_changes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -30,6 +31,7 @@ async def authenticate(call: Call, send: Callable[[Call], Awaitable[Response]]) 
         return await send(call)
     if getattr(auth, "requires_request_body", False):
         await _load_content(call)
+    unsigned = call.request.headers.raw
     flow = auth.auth_flow(call.request)
     if not hasattr(flow, "send"):
         msg = f"{type(auth).__name__}.auth_flow must be a plain generator function, neither async nor without a yield"
@@ -39,6 +41,7 @@ async def authenticate(call: Call, send: Callable[[Call], Awaitable[Response]]) 
         while True:
             call.route = call.find_route(call.request.url)  # a flow may ask another origin, for a token
             call.head = None
+            note_changes(call, unsigned, call.request.headers.raw)
             response = await send(call)
             following = await _next_request(flow, response, call, read=getattr(auth, "requires_response_body", False))
             if following is None:

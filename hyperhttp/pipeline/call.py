@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hyperhttp.auth.base import Auth
     from hyperhttp.config import Timeout
@@ -49,6 +49,8 @@ class Call:
         breaker: refuses attempts to hosts that keep failing, or None.
         limiter: says when attempts may begin, or None.
         auth: the scheme that signs requests to the origin the call began with.
+        changed: fields that flows and hooks have set for the present origin, by name in lower case, with the lines that
+            the caller gave; or None.
         hooks: functions by event, or None.
         max_redirects: redirects followed at most; 0 for none.
         downgrade: redirects from https to http are followed.
@@ -59,6 +61,7 @@ class Call:
         "attempts",
         "auth",
         "breaker",
+        "changed",
         "connect_hooks",
         "downgrade",
         "find_route",
@@ -109,6 +112,7 @@ class Call:
         self.jar = jar
         self.stream = stream
         self.attempts: tuple[Attempt, ...] = ()
+        self.changed: Mapping[bytes, Sequence[tuple[bytes, bytes]]] | None = None
 
     find_route: Callable[[URL], Route]
     find_transport: Callable[[URL], Any] | None

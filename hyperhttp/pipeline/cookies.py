@@ -13,14 +13,21 @@ if TYPE_CHECKING:
     from hyperhttp.message.response import Response
     from hyperhttp.pipeline.call import Call
 
-__all__ = ["carry_cookies"]
+__all__ = ["carry_cookies", "refresh_cookies"]
 
 
 async def carry_cookies(call: Call, send: Callable[[Call], Awaitable[Response]]) -> Response:
     """Add what the jar holds for the request's URL to its Cookie field."""
     jar = call.jar
     if jar or (jar is not None and call.request._own_cookie is not UNSET):
-        request = call.request
+        refresh_cookies(call, call.request)
+    return await send(call)
+
+
+def refresh_cookies(call: Call, request: Request) -> None:
+    """Make the Cookie field what the jar holds for the request's URL, beside what the caller wrote into it."""
+    jar = call.jar
+    if jar is not None:
         own = own_cookie(request)
         line = jar.header_for(request.url, own=own)
         if line is not None:
@@ -29,7 +36,6 @@ async def carry_cookies(call: Call, send: Callable[[Call], Awaitable[Response]])
         elif own is None and "cookie" in request.headers:
             del request.headers["Cookie"]  # the jar's, from an earlier sending
             call.head = None
-    return await send(call)
 
 
 def own_cookie(request: Request) -> bytes | None:

@@ -12,7 +12,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from hyperhttp.connection.http2_exchange import HTTP2Exchange, UnansweredError
-from hyperhttp.connection.overdue import waits_for_continue
+from hyperhttp.connection.overdue import locate, waits_for_continue
 from hyperhttp.connection.stream import ContentStream
 from hyperhttp.exceptions import (
     HyperHTTPError,
@@ -20,6 +20,7 @@ from hyperhttp.exceptions import (
     ReadError,
     ReadTimeout,
     RemoteProtocolError,
+    TransportError,
     WriteError,
 )
 from hyperhttp.message.attempt import Attempt
@@ -107,8 +108,7 @@ async def exchange(call: Call) -> Response:
     try:
         response = _new_response(call, head, content, at, started, began, connection.info)
     except BaseException:
-        if connection.owner is call:
-            connection.abort()  # interrupted before anybody had it
+        _abandon(connection, call, content)
         raise
     if not call.stream:
         await load(response)
@@ -253,6 +253,14 @@ def check_framing(headers: Headers, request: Request) -> None:
         raise LocalProtocolError(msg)
 
 
+def _abandon(connection: Any, call: Call, content: Any) -> None:
+    """Nobody gets the response: it was interrupted, or a jar of the user's failed."""
+    if connection.owner is call:
+        connection.abort()
+    elif isinstance(content, ContentStream):
+        content.close()  # its connection serves others too
+
+
 async def _acquire(call: Call, *, fresh: bool = False) -> Any:
     pool = call.pool
     timeout = call.timeout
@@ -267,13 +275,17 @@ async def _acquire(call: Call, *, fresh: bool = False) -> Any:
             raise own from error.__cause__
         error.request = call.request
         raise
-    call.now = _now()
-    call.opened = connection.opener is call
-    if call.opened:
-        connection.opener = None
-        hooks = getattr(call, "connect_hooks", None)
-        if hooks:
-            tell(hooks, OPENED, connection)
+    try:
+        call.now = _now()
+        call.opened = connection.opener is call
+        if call.opened:
+            connection.opener = None
+            hooks = getattr(call, "connect_hooks", None)
+            if hooks:
+                tell(hooks, OPENED, connection)
+    except BaseException:  # Ctrl-C
+        pool.release(connection, 1) if connection.multiplexed else connection.abort()
+        raise
     return connection
 
 
@@ -299,6 +311,8 @@ def _resend(error: BaseException, connection: Any, call: Call, data: bytes, trie
     if connection.owner is call:
         connection.abort()  # failed, cancelled or interrupted: whatever is still ours is closed
     failure = error.error if isinstance(error, UnansweredError) else error
+    if isinstance(failure, TransportError) and failure.host == connection.channel.peer:
+        locate(failure, connection.lane)  # the network knows addresses
     if connection.uses <= 1 and isinstance(failure, _FAILED):
         _note_failure(failure, connection, call)
     if not _may_resend(error, connection, call.request, tries):

@@ -20,10 +20,10 @@ async def expect_continue(call: Call, send: Callable[[Call], Awaitable[Response]
 
     That status says nothing of the request: only that somebody on the way does not know what to do with the field.
     """
-    request = call.request
     response = await send(call)
+    request = call.request
     content = request._content
-    if response.status_code != 417 or "expect" not in request.headers or content is None or not content.can_send:
+    if response.status_code != 417 or content is None or not content.can_send or "expect" not in request.headers:
         return response
     response.give_up()
     now = call.pool.network.now()

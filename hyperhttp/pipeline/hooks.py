@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hyperhttp.message.response import Response
 from hyperhttp.pipeline.exchange import load
+from hyperhttp.pipeline.origins import leave_origin, note_changes
 from hyperhttp.pipeline.watching import Watch
 
 if TYPE_CHECKING:
@@ -38,10 +40,17 @@ async def run_hooks(call: Call, send: Callable[[Call], Awaitable[Response]]) -> 
 
 async def _attempt(call: Call, send: Callable[[Call], Awaitable[Response]], watch: Watch | None = None) -> Response:
     request = call.request
-    before = request.url
+    before, fields = request.url, request.headers.raw
     await tell(call, "request", request)
     if request.url is not before:  # a hook has sent it somewhere else
         call.route = call.find_route(request.url)
+        if request.url.origin != before.origin:
+            leave_origin(call, request, fields)
+    note_changes(call, fields, request.headers.raw, jar=True)
+    if request._content is not None and "expect" in request.headers:
+        from hyperhttp.pipeline.expecting import expect_continue  # rarely asked for
+
+        send = partial(expect_continue, send=send)
     call.head = None
     call.now = call.pool.network.now()  # what the hooks took is not the server's
     stream = call.stream

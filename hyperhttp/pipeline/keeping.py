@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hyperhttp.message.reading import hurry
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
@@ -77,6 +79,10 @@ class KeptStream:
     def is_open(self) -> bool:
         """More may come."""
         return self._stream.is_open
+
+    def hurry(self, until: float) -> None:
+        """Let nobody wait for the rest any longer than that."""
+        hurry(self._stream, until)
 
     async def receive(self) -> bytes:
         """The next bytes; empty at the end, when the copy has been handed over."""

@@ -57,11 +57,15 @@ class Onward:
         call.request = request
         call.stream = True
         call.now = before.pool.network.now()
+        known = call.attempts
         call.find_transport = None if transport is None else lambda _: transport
         if request is not before.request:
             call.head = None
             call.route = before.find_route(request.url)
-        return await self._send(call)
+        try:
+            return await self._send(call)
+        finally:
+            before.attempts += call.attempts[len(known) :]  # of the call that is served, however this ends
 
     def response(
         self,

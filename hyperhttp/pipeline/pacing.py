@@ -50,7 +50,11 @@ async def pace(call: Call, send: Callable[[Call], Awaitable[Response]]) -> Respo
         if error.response is not None:
             limiter.learn(host, port, error.response, network.now())
         raise
-    limiter.learn(host, port, response, network.now())
+    try:
+        limiter.learn(host, port, response, network.now())
+    except BaseException:  # a limiter of the user's
+        response.give_up()
+        raise
     return response
 
 

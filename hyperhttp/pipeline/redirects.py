@@ -1,8 +1,9 @@
 """Follow redirects (RFC 9110 section 15.4), and leave behind what must not cross origins.
 
 A redirect is a sentence of a server about where to go; it is believed as far as the address, never as far as
-credentials: to another origin neither Authorization nor Cookie nor Proxy-Authorization travels, not even when a later
-hop leads back. Only ``http`` and ``https`` are followed, and from ``https`` to ``http`` only when asked for.
+credentials: to another origin neither Authorization nor Cookie nor Proxy-Authorization travels, nor what a flow or a hook
+has set for the old one, not even when a later hop leads back. Only ``http`` and ``https`` are followed, and from ``https``
+to ``http`` only when asked for.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from hyperhttp.message.headers import Headers
 from hyperhttp.message.request import Request
 from hyperhttp.pipeline.exchange import load
 from hyperhttp.pipeline.hooks import tell
+from hyperhttp.pipeline.origins import CONTENT_FIELDS, without_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from hyperhttp.message.response import Response
     from hyperhttp.message.url import URL
@@ -25,12 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["follow_redirects", "redirect_request"]
 
 _SECRET_FIELDS: Final = frozenset({b"authorization", b"cookie", b"cookie2", b"proxy-authorization"})
-_CONTENT_FIELDS: Final = frozenset(
-    {
-        b"content-encoding", b"content-language", b"content-length", b"content-location", b"content-type",
-        b"digest", b"content-digest", b"repr-digest", b"expect", b"last-modified", b"trailer", b"transfer-encoding",
-    }
-)  # fmt: skip
 
 
 async def follow_redirects(call: Call, send: Callable[[Call], Awaitable[Response]]) -> Response:
@@ -44,7 +40,7 @@ async def follow_redirects(call: Call, send: Callable[[Call], Awaitable[Response
     stream, call.stream = call.stream, True  # what a redirect carries is not read, however much it is
     while True:
         response = await send(call)
-        if response.status_code not in (301, 302, 303, 307, 308) or "location" not in response.headers:
+        if not response.is_redirect:
             response.history = history
             if not stream:
                 await load(response)
@@ -54,7 +50,7 @@ async def follow_redirects(call: Call, send: Callable[[Call], Awaitable[Response
             msg = f"more than {call.max_redirects} redirects, the last one from {response.url.redacted}"
             raise TooManyRedirects(msg, request=response.request)
         try:
-            request = redirect_request(response, downgrade=call.downgrade)
+            request = redirect_request(response, downgrade=call.downgrade, changed=call.changed)
             await _finish(response, call)
         except BaseException:
             response.give_up()
@@ -63,18 +59,23 @@ async def follow_redirects(call: Call, send: Callable[[Call], Awaitable[Response
             await tell(call, "redirect", response, request)
         history.append(response)
         call.attempts = ()
+        if request.url.origin != response.request.url.origin:
+            call.changed = None
         call.request = request
         call.route = call.find_route(request.url)
         call.head = None
         call.now = call.pool.network.now()
 
 
-def redirect_request(response: Response, *, downgrade: bool = False) -> Request:
+def redirect_request(
+    response: Response, *, downgrade: bool = False, changed: Mapping[bytes, Sequence[tuple[bytes, bytes]]] | None = None
+) -> Request:
     """The request a redirect asks for.
 
     Args:
         response: a 3xx with a Location field.
         downgrade: from https to http is allowed.
+        changed: fields that flows and hooks have set for the origin of the response, with the lines before.
 
     Raises:
         RemoteProtocolError: Location is no URL that may be followed.
@@ -87,11 +88,13 @@ def redirect_request(response: Response, *, downgrade: bool = False) -> Request:
         raise RemoteProtocolError(msg, request=request)
     method = _method(response.status_code, request.method)
     dropped: frozenset[bytes] = frozenset({b"host", b"cookie"})
+    fields = request.headers.raw
     if url.origin != request.url.origin:
         dropped |= _SECRET_FIELDS
+        fields = without_changes(fields, changed or {})
     if method != request.method:
-        dropped |= _CONTENT_FIELDS
-    fields = [field for field in request.headers.raw if field[0].lower() not in dropped]
+        dropped |= CONTENT_FIELDS
+    fields = [field for field in fields if field[0].lower() not in dropped]
     following = Request.lazy(method, url, ())
     following._headers = Headers.from_fields(fields)
     if method == request.method and request._content is not None:

@@ -16,6 +16,7 @@ from hyperhttp.errors.categories import ErrorCategory
 from hyperhttp.errors.retry import Decision, RetryPolicy, RetryState
 from hyperhttp.exceptions import HTTPStatusError, HyperHTTPError, RetryError, TotalTimeout
 from hyperhttp.message.attempt import Attempt
+from hyperhttp.message.reading import hurry
 from hyperhttp.pipeline.exchange import load
 from hyperhttp.pipeline.hedging import can_hedge, send_hedged
 from hyperhttp.pipeline.hooks import tell_retry
@@ -34,6 +35,8 @@ __all__ = ["Retries", "send_with_retries"]
 
 #: The rest of a dropped response up to this size is read, so that its connection serves again.
 _SMALL_REST = 65_536
+#: Seconds it may take to come where the next attempt would be made sooner.
+_PATIENCE = 0.25
 
 _WHY = {
     "content": "; its content cannot be sent again",
@@ -108,7 +111,7 @@ async def send_with_retries(call: Call, send: Callable[[Call], Awaitable[Respons
             del outcome
             raise
         call.attempts += (Attempt.of("retry", call.request, outcome, now - began),)
-        await _drop(outcome)
+        await _drop(outcome, now + max(decision.delay, _PATIENCE))
         await call.pool.network.sleep(max(now + decision.delay - clock(), 0.0))
         _renew(call, state, pristine)
 
@@ -210,14 +213,15 @@ def _give_up(outcome: Any) -> None:
         outcome.give_up()
 
 
-async def _drop(outcome: Response | Exception) -> None:
-    """Free the connection of a response that nobody will see, and keep it where that costs little."""
+async def _drop(outcome: Response | Exception, until: float) -> None:
+    """Free the connection of a response that nobody will see, and keep it where that costs little and no time."""
     if isinstance(outcome, Exception):
         return
     stream = outcome._stream
     length = outcome.headers.get("content-length", "")
     try:
         if stream is not None and stream.is_open and length.isdigit() and int(length) <= _SMALL_REST:
+            hurry(stream, until)
             await stream.receive_all(_SMALL_REST)
     except HyperHTTPError:
         pass  # it was not worth more than the try

@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
+from hyperhttp.message.reading import hurry
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
@@ -125,6 +127,10 @@ class WatchedStream:
     def is_open(self) -> bool:
         """More may come, or nobody has come for what is there."""
         return self._stream.is_open or not self._watch.is_over
+
+    def hurry(self, until: float) -> None:
+        """Let nobody wait for the rest any longer than that."""
+        hurry(self._stream, until)
 
     async def receive(self) -> bytes:
         """The next bytes; empty at the end."""

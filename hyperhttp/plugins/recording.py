@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hyperhttp.exceptions import DecodingError
-from hyperhttp.message.coding import CodingChain, decode_all
+from hyperhttp.message.coding import CodingChain
+from hyperhttp.message.decoding import decode_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -68,7 +68,7 @@ class Lane:
 class Waiter:
     """A request in line. Its wait is given a connection, or None: the right to open one."""
 
-    __slots__ = ("in_line", "lane", "number", "started", "timeout", "total_at", "wait")
+    __slots__ = ("in_line", "lane", "left", "number", "started", "timeout", "total_at", "wait")
 
     def __init__(
         self, number: int, lane: Lane, wait: Wait, started: float, timeout: float | None, total_at: float
@@ -80,6 +80,7 @@ class Waiter:
         self.timeout = timeout
         self.total_at = total_at
         self.in_line = False
+        self.left = False  # it gave up, and what it was given went to somebody else
 
 
 NOTHING: Final[Any] = object()

@@ -33,7 +33,6 @@ __all__ = ["ConnectionPool"]
 
 #: Waiters that gave up are left in the line until they reach its head, or until this many and half of it are dead.
 _DEAD_WAITERS: Final = 64
-
 #: Seconds that idle connections beyond the number to keep may be taken again: closing them at once would be a lot of work.
 _SURPLUS_EXPIRY: Final = 1.0
 
@@ -208,11 +207,11 @@ class ConnectionPool(WaitingLine):
         return True
 
     async def _open(self, lane: Lane, connect_timeout: float | None, total_at: float, opener: object) -> Connection:
-        deadline = NEVER if connect_timeout is None else _now() + connect_timeout
         try:
+            deadline = NEVER if connect_timeout is None else _now() + connect_timeout
             connection: Connection = await self.dialer.dial(lane, self.release, deadline, total_at)
-        except BaseException:
-            self._dial_failed(lane)
+        except BaseException as error:
+            self._dial_failed(lane, error)
             raise
         connection.retire_at = connection.made_at + self._max_age
         connection.opener = opener
@@ -223,10 +222,14 @@ class ConnectionPool(WaitingLine):
         self._dialed(lane, connection)
         return connection
 
-    def _dial_failed(self, lane: Lane) -> None:
-        """Let the next one try."""
+    def _dial_failed(self, lane: Lane, error: BaseException | None = None) -> None:
+        """Let the next one try; all of them, where a first attempt has not even told what is spoken there."""
         lane.dialing -= 1
+        if lane.is_multiplexed is None and isinstance(error, Exception):
+            lane.is_multiplexed = False
         self._freed(lane)
+        while self._waiting and self._grant(lane):
+            pass
 
     def _dialed(self, lane: Lane, connection: Connection) -> None:
         """A connection is open; those who waited to see what it speaks go on."""
@@ -242,9 +245,8 @@ class ConnectionPool(WaitingLine):
                 self._share(connection)
             else:
                 lane.settling = connection
-        if self._waiting:
-            while self._grant(lane):
-                pass
+        while self._waiting and self._grant(lane):
+            pass
 
     def _share(self, connection: Connection) -> None:
         """Let waiters of its lane have the room of a multiplexed connection."""
@@ -302,8 +304,7 @@ class ConnectionPool(WaitingLine):
                 self._retire(connection)
                 return
             self._trim(idle[len(idle) - int(self._max_idle)], connection.read_at)
-        expires_at = connection.read_at + self._expiry
-        expires_at = min(expires_at, connection.retire_at)
+        expires_at = min(connection.read_at + self._expiry, connection.retire_at)
         connection.expires_at = expires_at
         connection.place = IDLE
         if not idle:
@@ -387,11 +388,10 @@ class ConnectionPool(WaitingLine):
 
     async def _wait_for(self, waiter: Waiter) -> Connection | None:
         try:
-            connection: Connection | None = await waiter.wait
+            return await waiter.wait  # type: ignore[no-any-return]  # what it was given
         except BaseException:
             self._gave_up(waiter)
             raise
-        return connection
 
     def _gave_up(self, waiter: Waiter) -> None:
         """A waiter was cancelled or timed out; what it was given in the meantime goes to the next one."""

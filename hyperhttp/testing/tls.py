@@ -5,10 +5,11 @@ One certificate authority serves a whole process: making keys is the slow part o
 
 from __future__ import annotations
 
-import functools
 import ssl
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+
+from hyperhttp.utils.locks import new_lock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +89,13 @@ class Authority:
         return path
 
 
-@functools.cache
+_making = new_lock()
+_shared: list[Authority] = []
+
+
 def shared_authority() -> Authority:
-    """The authority of this process."""
-    return Authority()
+    """The authority of this process: one, whichever threads ask for it first."""
+    with _making:
+        if not _shared:
+            _shared.append(Authority())
+        return _shared[0]

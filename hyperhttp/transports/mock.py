@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
+from hyperhttp._pickling import refuse_copies
 from hyperhttp.exceptions import HyperHTTPError
 from hyperhttp.message.response import Response
 from hyperhttp.network.base import new_lock
@@ -51,6 +52,8 @@ class MockTransport:
             assert client.get("https://api.example.com/users/1").json() == {"name": "Ada"}
         assert route.call_count == 1
     """
+
+    __getstate__ = refuse_copies
 
     def __init__(self, handler: Callable[[Request], Any] | Iterable[Any] | None = None) -> None:
         self._handler = handler if callable(handler) else None

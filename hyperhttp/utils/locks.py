@@ -27,8 +27,8 @@ def new_lock() -> LockType:
 def _after_fork() -> None:
     """The threads that held locks do not exist in a child process, so nobody else would free them."""
     for lock in tuple(_locks):
-        if lock.locked():
-            lock.release()
+        # Not release(): a thread that was just being given a lock holds it although `locked` does not say so yet.
+        lock._at_fork_reinit()  # type: ignore[attr-defined]  # what the standard library calls on its own locks
 
 
 if hasattr(os, "register_at_fork"):

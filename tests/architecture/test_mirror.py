@@ -9,7 +9,9 @@ from typing import Any
 #: Modules without a test module of their own, and why.
 WITHOUT_TESTS = {"hyperhttp/_version.py": "data"}
 #: Folders of tests whose subject is not one module.
-WITHOUT_MODULES = ("architecture", "behaviour", "docs", "fuzz", "packaging", "properties", "typing")
+WITHOUT_MODULES = (
+    "architecture", "behaviour", "docs", "endurance", "faults", "fuzz", "packaging", "properties", "security", "typing",
+)  # fmt: skip
 
 
 def mirror_of(module: str) -> str:

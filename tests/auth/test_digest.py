@@ -429,6 +429,15 @@ def test_nextnonce_is_used_for_the_next_request() -> None:
     assert (credentials["nonce"], credentials["nc"]) == ('n"2', "00000001")
 
 
+def test_two_sessions_that_go_on_with_one_nonce_keep_the_cnonces_their_keys_are_made_of() -> None:
+    sessions = [DigestSession(DigestTerms("r", value, algorithm="MD5-sess", qop="auth"), "u", "p") for value in "ab"]
+    shared = Nonce("next")
+    renewed = [session.renewed(shared) for session in sessions]
+    for before, after in zip(sessions, renewed, strict=True):
+        cnonces = [parse_credentials(each.authorization("GET", "/"))["cnonce"] for each in (before, after)]
+        assert cnonces[0] == cnonces[1]
+
+
 @pytest.mark.parametrize("info", ["", 'nextnonce=""', 'nextnonce="open', "nextnonce=" + "x" * 5000])
 def test_a_nextnonce_that_is_none_is_ignored(info: str) -> None:
     auth = DigestAuth("u", "p")

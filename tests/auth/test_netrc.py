@@ -202,6 +202,11 @@ def test_without_a_path_it_is_the_one_of_the_environment(home: Path, monkeypatch
     assert sent(NetrcAuth(), "http://example.com/") == "alice:s3cret"
 
 
+def test_one_whose_constructor_has_failed_can_be_shown() -> None:
+    half = NetrcAuth.__new__(NetrcAuth)  # what a debugger finds in the frame of the error
+    assert repr(half) == "NetrcAuth()"
+
+
 def test_nothing_secret_is_shown(path: Path) -> None:
     file, auth = NetrcFile(path), NetrcAuth(path)
     assert isinstance(file.auth_for("example.com"), BasicAuth)

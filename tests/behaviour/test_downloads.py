@@ -801,3 +801,26 @@ async def test_the_loop_is_free_while_the_disk_is_slow(
             asyncio.get_running_loop().call_later(0.01, loop_ran.set)
         await task
     assert waited[0]
+
+
+async def test_the_event_loop_does_not_wait_for_the_file_system(
+    face: Any, scripted: ScriptedServerFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+    lexists = os.path.lexists
+
+    def slow(path: Any) -> bool:
+        threads.append(threading.get_ident())
+        return lexists(path)
+
+    class Target(os.PathLike[str]):
+        def __fspath__(self) -> str:
+            threads.append(threading.get_ident())
+            return str(tmp_path)
+
+    monkeypatch.setattr("os.path.lexists", slow)
+    async with face.client() as client:
+        done = await client.download(FileServer(scripted).url + "/name", Target())
+    assert done.path == tmp_path / "name"
+    assert len(threads) >= 2
+    assert {each == threading.get_ident() for each in threads} == {face.is_blocking}

@@ -186,6 +186,27 @@ async def test_417_is_sent_again_without_the_field(face: Any, scripted: Scripted
     assert any(content and b"tent" in content for content in heard)
 
 
+async def test_417_is_answered_too_where_a_hook_expects_something(face: Any, scripted: ScriptedServerFactory) -> None:
+    server = Server(scripted, UNKNOWN)
+    hooks = {"request": [lambda request: request.headers.update(EXPECT)]}
+    async with face.client(timeout=20, event_hooks=hooks) as client:
+        response = await client.post(server.url, content=b"content")
+        assert response.status_code == 200
+        assert [attempt.cause for attempt in response.attempts] == ["expectation"]
+    assert [b"Expect" in head for head in server.heads] == [True, False]
+
+
+async def test_a_request_that_met_417_expects_as_much_when_it_is_sent_again(
+    face: Any, scripted: ScriptedServerFactory
+) -> None:
+    server = Server(scripted, UNKNOWN, OK, CONTINUE)
+    request = hyperhttp.Request("POST", server.url, content=b"content", headers=EXPECT)
+    async with face.client(timeout=20) as client:
+        for _ in range(2):
+            assert (await client.send(request)).status_code == 200
+    assert [b"Expect" in head for head in server.heads] == [True, False, True]
+
+
 async def test_417_for_content_that_was_sent_and_serves_once_is_the_answer(
     face: Any, scripted: ScriptedServerFactory
 ) -> None:

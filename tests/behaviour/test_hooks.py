@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import hyperhttp
+from hyperhttp import Auth
 from hyperhttp.testing.origin import Origin
 
 if TYPE_CHECKING:
@@ -149,3 +150,63 @@ async def test_a_hook_that_sends_a_request_elsewhere_takes_the_way_there(
         assert response.url.port == other.port
     assert origin.requests == []
     assert len(other.requests) == 1
+
+
+class KeyAuth(Auth):
+    def auth_flow(self, request: Any) -> Any:
+        request.headers["X-Api-Key"] = "secret"
+        request.headers["Cookie"] = "flow=secret"
+        request.headers["X-Client"] = "secret"
+        yield request
+
+
+@pytest.mark.parametrize("auth", [("user", "secret"), KeyAuth(), None])
+async def test_what_was_made_for_one_origin_does_not_go_where_a_hook_sends_the_request(
+    face: Any, origin: Origin, other: Origin, auth: Any
+) -> None:
+    def away(request: Any) -> None:
+        request.url = f"http://localhost:{other.port}/get"
+        request.headers["X-Of-The-Hook"] = "stays"
+
+    other.clear()
+    async with face.client(event_hooks={"request": [away]}, auth=auth, headers={"X-Client": "mine"}) as client:
+        client.raw.cookies.set("jar", "secret", domain="127.0.0.1")
+        client.raw.cookies.set("there", "yes", domain="localhost")
+        await client.get(origin.url + "/get")
+    (sent,) = other.requests
+    assert "secret" not in str(sent.headers.raw)
+    assert "authorization" not in sent.headers
+    assert sent.headers["cookie"] == "there=yes"
+    assert (sent.headers["x-client"], sent.headers["x-of-the-hook"]) == ("mine", "stays")
+
+
+async def test_what_the_caller_or_the_hook_gave_goes_where_the_hook_sends_the_request(
+    face: Any, origin: Origin, other: Origin
+) -> None:
+    def away(request: Any) -> None:
+        request.url = request.url.copy_with(port=other.port)
+        if "authorization" not in request.headers or "dXNlcj" in request.headers["authorization"]:
+            request.headers["Authorization"] = "Bearer other"
+            request.headers["Cookie"] = "hook=1"
+
+    other.clear()
+    async with face.client(event_hooks={"request": [away]}, cookies={"jar": "2"}) as client:
+        await client.get(origin.url + "/get", auth=("user", "pw"))
+        await client.get(origin.url + "/get", headers={"Authorization": "Bearer own", "Cookie": "own=3"})
+    first, second = other.requests
+    assert (first.headers["authorization"], first.headers["cookie"]) == ("Bearer other", "hook=1")
+    assert (second.headers["authorization"], second.headers["cookie"]) == ("Bearer own", "own=3; jar=2")
+
+
+async def test_a_redirect_from_where_a_hook_sent_the_request_has_nothing_of_the_first_origin(
+    face: Any, origin: Origin, other: Origin
+) -> None:
+    def away(request: Any) -> None:
+        if request.url.port == origin.port:
+            request.url = request.url.copy_with(port=other.port)
+
+    other.clear()
+    async with face.client(event_hooks={"request": [away]}, auth=KeyAuth(), follow_redirects=True) as client:
+        await client.get(origin.url + "/redirect/1")
+    assert [each.path for each in other.requests] == ["/redirect/1", "/get"]
+    assert all("secret" not in str(each.headers.raw) for each in other.requests)

@@ -269,6 +269,72 @@ def test_one_client_serves_two_runs_of_asyncio(origin: Origin, secure: bool) -> 
     asyncio.run(client.close())
 
 
+@pytest.mark.parametrize("http2", [False, True])
+def test_a_response_of_another_loop_is_a_clear_error_and_no_harm(hyperhttp_http2_origin: Origin, http2: bool) -> None:
+    origin = hyperhttp_http2_origin
+    client = Client(ssl_context=origin.ssl_context(), http2=http2, timeout=5)
+
+    async def begin() -> hyperhttp.Response:
+        return await client.get(origin.https_url + "/bytes/3000000")
+
+    async def use() -> int:
+        return (await client.get(origin.https_url + "/get")).status_code
+
+    async def both_loops() -> None:
+        """One that is there and does not run."""
+        other = asyncio.new_event_loop()
+        response = await asyncio.to_thread(other.run_until_complete, begin())
+        with pytest.raises(RuntimeError, match="loop"):
+            await asyncio.wait_for(response.aread(), 5)
+        await response.aclose()
+        assert await use() == 200
+        assert await asyncio.to_thread(other.run_until_complete, use()) == 200
+        await asyncio.to_thread(other.run_until_complete, client.close())
+        other.close()
+
+    response = asyncio.run(begin())
+    with pytest.raises(RuntimeError, match="loop"):  # one that is closed
+        asyncio.run(response.aread())
+    asyncio.run(response.aclose())
+    assert asyncio.run(use()) == 200
+    asyncio.run(both_loops())
+    with pytest.raises(hyperhttp.ClientClosed):
+        asyncio.run(use())
+    origin.drop_connections()
+
+
+@pytest.mark.parametrize("http2", [False, True])
+def test_what_another_thread_collects_does_not_disturb_the_loop(hyperhttp_http2_origin: Origin, http2: bool) -> None:
+    origin = hyperhttp_http2_origin
+    told: list[Any] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+        for _ in range(3):
+            owner: dict[str, Any] = {"client": Client(ssl_context=origin.ssl_context(), http2=http2, timeout=5)}
+            await (await owner["client"].get(origin.https_url + "/get")).aread()
+            owner["owner"] = owner  # only the collector finds it
+            del owner
+            await asyncio.to_thread(gc.collect)
+            await asyncio.sleep(0.01)
+
+    with pytest.warns(ResourceWarning, match="unclosed"):
+        asyncio.run(main())
+    assert told == []
+    origin.drop_connections()
+
+
+async def test_a_response_does_not_outlive_a_client_that_was_dropped(face: Any, origin: Origin) -> None:
+    client = face.client()
+    response = await client.get(origin.url + "/bytes/3000000", stream=True)
+    clients = [client]
+    del client
+    with pytest.warns(ResourceWarning, match="unclosed"):
+        forget(clients)
+    with pytest.raises(hyperhttp.HyperHTTPError):
+        response.read() if face.is_blocking else await asyncio.wait_for(response.aread(), 5)
+
+
 def test_two_loops_in_two_threads_share_a_client(origin: Origin) -> None:
     import threading
 

@@ -68,3 +68,21 @@ async def test_the_total_timeout_holds(face: Any, origin: Any) -> None:
     async with face.client(transport=Gate()) as client:
         with pytest.raises(TotalTimeout):
             await client.get(f"{origin.url}/delay/9", timeout=Timeout(total=0.1))
+
+
+async def test_what_was_sent_behind_it_counts_among_the_attempts(face: Any, scripted: Any) -> None:
+    ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    busy = b"HTTP/1.1 503 Busy\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
+
+    def handle(connection: Any, index: int) -> None:
+        for answer in ([ok, b""], [busy, b""], [ok])[index]:
+            connection.read_request()
+            connection.sendall(answer)
+        connection.close()  # the second request of a connection is not answered
+
+    server = scripted(handle)
+    async with face.client(transport=Gate(), retry=1) as client:
+        await client.get(server.url)
+        response = await client.get(server.url)
+        assert response.status_code == 200
+        assert [each.cause for each in response.attempts] == ["replay", "retry", "replay"]

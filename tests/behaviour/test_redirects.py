@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import pickle
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import hyperhttp
 from hyperhttp.testing.origin import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from hyperhttp.testing.scripted import ScriptedServerFactory
 
@@ -194,6 +195,112 @@ async def test_what_was_left_behind_at_another_origin_does_not_come_back(
     assert "authorization" in origin.requests[0].headers
     assert "authorization" not in other.requests[0].headers
     assert "authorization" not in origin.requests[1].headers
+
+
+class KeyAuth(hyperhttp.Auth):
+    """Signs with fields of names that nobody knows to be secret; `rounds` says how often it was asked."""
+
+    def __init__(self) -> None:
+        self.rounds = 0
+
+    def auth_flow(self, request: Any) -> Generator[Any, Any, None]:
+        self.rounds += 1
+        request.headers["X-Api-Key"] = f"secret-{self.rounds}"
+        request.headers["X-Client"] = "secret"
+        yield request
+
+
+async def test_what_a_flow_sets_or_changes_does_not_follow_to_another_origin(
+    face: Any, origin: Origin, other: Origin
+) -> None:
+    other.clear()
+    async with face.client(follow_redirects=True, auth=KeyAuth(), headers={"X-Client": "mine"}) as client:
+        response = await client.get(to(origin, other.url + "/get"), headers={"X-Mine": "kept"})
+    assert (origin.requests[0].headers["x-api-key"], origin.requests[0].headers["x-client"]) == ("secret-1", "secret")
+    assert "secret" not in str(other.requests[0].headers.raw)
+    assert (other.requests[0].headers["x-client"], other.requests[0].headers["x-mine"]) == ("mine", "kept")
+    assert "secret" not in str(response.request.headers.raw)
+
+
+async def test_what_a_flow_sets_on_several_hops_neither_follows_nor_comes_back(
+    face: Any, origin: Origin, other: Origin
+) -> None:
+    other.clear()
+    auth = KeyAuth()
+    async with face.client(follow_redirects=True, auth=auth) as client:
+        await client.get(to(origin, to(origin, to(other, to(other, origin.url + "/get")))))
+    first, second, back = origin.requests
+    assert [each.headers.get("x-api-key") for each in (first, second, back)] == ["secret-1", "secret-2", None]
+    assert auth.rounds == 2
+    assert len(other.requests) == 2
+    assert all("secret" not in str(each.headers.raw) for each in [*other.requests, back])
+
+
+@pytest.mark.parametrize("way", ["in a copy", "on the second round", "with the content in hand"])
+async def test_however_a_flow_signs_it_does_not_follow(face: Any, origin: Origin, other: Origin, way: str) -> None:
+    class Flow(hyperhttp.Auth):
+        requires_request_body = way == "with the content in hand"
+
+        def auth_flow(self, request: Any) -> Generator[Any, Any, None]:
+            if way == "in a copy":
+                request = copy.copy(request)
+            if way == "on the second round":
+                yield request
+            request.headers["X-Api-Key"] = "secret"
+            yield request
+
+    other.clear()
+    async with face.client(follow_redirects=True, auth=Flow()) as client:
+        content = face.pieces(b"con", b"tent") if Flow.requires_request_body else b"content"
+        response = await client.post(to(origin, other.url + "/anything", 307), content=content)
+        assert response.status_code == 200
+    assert origin.requests[-1].headers["x-api-key"] == "secret"
+    assert other.requests[0].body == b"content"
+    assert "secret" not in str(other.requests[0].headers.raw)
+
+
+async def test_what_a_flow_sets_on_later_attempts_does_not_follow(
+    face: Any, other: Origin, scripted: ScriptedServerFactory
+) -> None:
+    other.clear()
+    moved = b"HTTP/1.1 302 Found\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % f"{other.url}/get".encode()
+    busy = b"HTTP/1.1 503 Busy\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
+    server = scripted([busy, moved])
+    async with face.client(follow_redirects=True, auth=KeyAuth(), retry=1) as client:
+        assert (await client.get(server.url)).status_code == 200
+    assert b"secret-2" in server.requests[1]
+    assert "secret" not in str(other.requests[0].headers.raw)
+
+
+@pytest.mark.parametrize("kind", ["client", "call"])
+async def test_what_a_request_hook_sets_for_one_origin_does_not_follow_to_another(
+    face: Any, origin: Origin, other: Origin, kind: str
+) -> None:
+    def sign(request: Any) -> None:
+        if request.url.port == origin.port:
+            request.headers["X-Api-Key"] = "secret"
+        request.headers["X-Seen"] = "yes"
+
+    other.clear()
+    hooks: Any = {"event_hooks": {"request": [sign]}}
+    async with face.client(follow_redirects=True, **(hooks if kind == "client" else {})) as client:
+        target = to(origin, to(origin, other.url + "/get"))
+        await client.get(target, **(hooks if kind == "call" else {}))
+    assert [each.headers["x-api-key"] for each in origin.requests] == ["secret", "secret"]
+    assert "x-api-key" not in other.requests[0].headers
+    assert other.requests[0].headers["x-seen"] == "yes", "hooks are asked again"
+
+
+async def test_what_a_redirect_hook_sets_for_the_next_hop_is_sent_there(
+    face: Any, origin: Origin, other: Origin
+) -> None:
+    def give(response: Any, request: Any) -> None:
+        request.headers["X-Api-Key"] = "for the other"
+
+    other.clear()
+    async with face.client(follow_redirects=True, auth=KeyAuth(), event_hooks={"redirect": [give]}) as client:
+        await client.get(to(origin, other.url + "/get"))
+    assert other.requests[0].headers["x-api-key"] == "for the other"
 
 
 async def test_another_name_of_the_same_host_is_another_origin(face: Any, origin: Origin) -> None:

@@ -18,6 +18,7 @@ from hyperhttp.errors.budget import RetryBudget
 from hyperhttp.errors.retry import HedgePolicy, RetryPolicy
 from hyperhttp.errors.telemetry import ErrorTelemetry
 from hyperhttp.network.addresses import Address
+from hyperhttp.plugins import EventListener, hookimpl
 from hyperhttp.testing.scripted import Close, ReadRequest, Reset, ScriptedServer, Stall
 from hyperhttp.utils.backoff import ExponentialBackoff
 from tests.behaviour.http2.test_peer import REFUSED_STREAM, Peer, Server, eventually, in_use
@@ -665,6 +666,46 @@ async def test_files_are_rewound_over_http2(face: Any, scripted: ScriptedServerF
     async with face.client(retry=policy(), **server.options) as client:
         assert (await client.put(server.url, content=path)).status_code == 200
     assert came == [b"x" * 100_000] * 2
+
+
+class Watching(EventListener):
+    """A plugin that hears of ends, so that streams are watched."""
+
+    @hookimpl
+    def hyperhttp_register_event_hooks(self, event_hooks: Any) -> None:
+        event_hooks.add("watching", lambda: self)
+
+    def finish(self, request: Any, response: Any, error: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize("plugins", [[], [Watching()]], ids=["plain", "watched"])
+@pytest.mark.parametrize("wire", ["http/1.1", "http/2"])
+async def test_a_rest_that_does_not_come_delays_no_retry(
+    face: Any, scripted: ScriptedServerFactory, wire: str, plugins: list[Any]
+) -> None:
+    done = threading.Event()
+
+    def handle(connection: Any, index: int) -> None:
+        connection.read_request()
+        connection.sendall(OK if index else DOWN[:-2])
+        done.wait(30)
+
+    def script(peer: Peer) -> None:
+        peer.head(peer.request().stream, 503, ("content-length", "4"))
+        peer.answer(peer.request().stream)
+        peer.rest(30)
+
+    server: Any = scripted(handle) if wire == "http/1.1" else Server(scripted, script)
+    options: dict[str, Any] = {} if wire == "http/1.1" else {"http2": "prior-knowledge"}
+    try:
+        async with face.client(retry=policy(), plugins=plugins, timeout=20, **options) as client:
+            began = time.monotonic()
+            response = await client.get(server.url, stream=True)
+            assert (response.status_code, await client.read(response)) == (200, b"ok")
+            assert time.monotonic() - began < 10
+    finally:
+        done.set()
 
 
 # -- mounted transports --------------------------------------------------------------------------------------

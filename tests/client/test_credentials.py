@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hyperhttp import Auth, BasicAuth, Request
+from hyperhttp import Auth, BasicAuth, Headers, Request
 from hyperhttp.auth.named import AnyAuth
 from hyperhttp.auth.netrc import NetrcFile
-from hyperhttp.client.credentials import auth_of, credentials_for, netrc_of
+from hyperhttp.client.credentials import auth_of, credentials_for, netrc_of, without_proxy_credentials
 from hyperhttp.plugins import compile_plugins
 
 if TYPE_CHECKING:
@@ -75,3 +75,19 @@ def test_the_environment_is_asked_for_a_file_where_it_is_trusted(
     found = netrc_of(trust_env=True)
     assert found is not None
     assert found.path == tmp_path / "netrc"
+
+
+def test_credentials_of_the_client_for_proxies_are_taken_off_a_copy() -> None:
+    defaults = Headers({"Proxy-Authorization": "Basic abc", "X-Other": "1"})
+    request = Request("GET", "http://example.com/", headers=defaults)
+    sent = without_proxy_credentials(request, defaults)
+    assert "proxy-authorization" not in sent.headers
+    assert sent.headers["x-other"] == "1"
+    assert "proxy-authorization" in request.headers
+
+
+@pytest.mark.parametrize("own", [{}, {"Proxy-Authorization": "Basic own"}])
+def test_credentials_of_the_request_itself_stay(own: dict[str, str]) -> None:
+    request = Request("GET", "http://example.com/", headers=own)
+    assert without_proxy_credentials(request, Headers({"Proxy-Authorization": "Basic abc"})) is request
+    assert without_proxy_credentials(request, Headers()) is request

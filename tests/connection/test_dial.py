@@ -145,6 +145,29 @@ async def test_addresses_that_take_no_connection_are_looked_up_anew_next_time() 
     assert names.forgotten == ["example.com"]
 
 
+async def test_a_refused_connection_names_the_host_and_not_its_address() -> None:
+    refused = ConnectError("refused", host="192.0.2.1")
+    with pytest.raises(ConnectError) as caught:
+        await dial(MemoryNetwork(refused), Route("http", "example.com", 80))
+    assert caught.value.host == "example.com"
+
+
+@pytest.mark.parametrize(
+    "answer", [[], OSError("no route"), socket.gaierror(socket.EAI_AGAIN, "try again"), TimeoutError()]
+)
+async def test_a_resolver_that_finds_nothing_is_a_dns_error_whoever_it_is(answer: Any) -> None:
+    class Own:
+        async def resolve(self, host: str, port: int) -> list[Address]:
+            if isinstance(answer, list):
+                return answer
+            raise answer
+
+    own: Any = Own()
+    with pytest.raises(DNSError, match=r"example\.com") as caught:
+        await dial(MemoryNetwork(), Route("http", "example.com", 80), own)
+    assert (caught.value.host, caught.value.phase) == ("example.com", "dns")
+
+
 async def test_addresses_that_served_nothing_are_tried_last() -> None:
     names = Names(example_com=["192.0.2.1", "192.0.2.2"])
     refused = TLSError("reset")

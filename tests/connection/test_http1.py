@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from typing import Any
 
 import pytest
 
+from hyperhttp.client.drive import drive
 from hyperhttp.config import Timeout
 from hyperhttp.connection.base import GONE, IN_USE
 from hyperhttp.connection.http1 import HTTP1Connection
@@ -23,6 +25,7 @@ from hyperhttp.exceptions import (
 )
 from hyperhttp.message.content import encode_content
 from hyperhttp.network.base import NEVER
+from hyperhttp.network.blocking import BlockingChannel, BlockingNetwork
 from tests.memory import MemoryChannel, MemoryNetwork, Releases, memory_lane, turns
 
 HEAD = b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"
@@ -64,6 +67,27 @@ async def talk() -> Talk:
 
 
 # -- a response in one piece ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pieces", [[SMALL], [SMALL[:-1], SMALL[-1:]]])
+async def test_who_gets_the_connection_next_is_not_woken_by_what_ended_on_it(talk: Talk, pieces: list[bytes]) -> None:
+    """Another thread has it as soon as it is given back: its waits must not be taken for those of the one before."""
+    later: list[Any] = []
+
+    def give_to_another(connection: Any) -> None:
+        later.append(talk.send())
+        connection._writable = talk.channel.new_wait()
+        later.append(connection._writable)
+
+    wait = talk.send()
+    talk.connection._release = give_to_another
+    talk.channel.feed(pieces[0])
+    if len(pieces) > 1:
+        _, stream, _ = await wait
+        wait = stream._source.wait_for_content()
+        talk.channel.feed(pieces[1])
+    assert wait.done()
+    assert [each.done() for each in later] == [False, False]
 
 
 async def test_a_whole_response_wakes_the_caller_and_gives_the_connection_back_first(talk: Talk) -> None:
@@ -496,3 +520,25 @@ async def test_the_limit_of_the_call_counts_while_content_waits(talk: Talk) -> N
     with pytest.raises(TotalTimeout):
         await task
     assert not talk.busy
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_connection_whose_answer_a_thread_hears_while_it_writes_serves_nobody_else(chunked: bool) -> None:
+    """Or another thread would write its request into the middle of this one."""
+    ours, peer = socket.socketpair()
+    network, released = BlockingNetwork(), Releases()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    connection = HTTP1Connection(BlockingChannel(network, ours, "peer"), network, memory_lane(), released)
+    released.connections.clear()
+    limits = Timeout(5, write=0.2)
+    with peer:
+        peer.sendall(SMALL)  # an answer to a request of which nothing has been read
+        if chunked:
+            content = encode_content(content=bytes(2_000_000))
+            assert content is not None
+            content.length = None
+            drive(connection.send_content("POST", HEAD, content, limits, NEVER))
+        else:
+            connection.send("POST", HEAD + bytes(2_000_000), limits, NEVER, time.monotonic())
+    assert released.reusable == [False]
+    connection.abort()

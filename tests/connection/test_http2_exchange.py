@@ -23,7 +23,7 @@ from hyperhttp.exceptions import (
 from hyperhttp.protocol.http2 import ErrorCode
 from tests.memory import turns
 
-DATA, HEADERS, RST_STREAM, INITIAL_WINDOW_SIZE = 0, 1, 3, 4
+DATA, HEADERS, RST_STREAM, INITIAL_WINDOW_SIZE, PING = 0, 1, 3, 4, 6
 END_STREAM = 1
 
 
@@ -303,6 +303,35 @@ async def test_read_bounds_the_wait_for_the_head(h2: Any) -> None:
     assert h2.released.ended == 1
 
 
+@pytest.mark.parametrize("alive", [True, False])
+async def test_half_way_to_its_limit_a_silent_peer_is_asked_for_a_sign_of_life(h2: Any, alive: bool) -> None:
+    """A connection whose peer is gone must not have the next request wait in vain too."""
+    task = await h2.ask(timeout=Timeout(None, read=5.0))
+    started = h2.connection.read_at
+    h2.heard()
+    h2.network.watch.look(started + 2.4)
+    assert PING not in [frame[0] for frame in h2.heard()]
+    h2.network.watch.look(started + 2.6)
+    assert [frame[0] for frame in h2.heard()] == [PING]
+    h2.network.watch.look(started + 4.9)
+    assert h2.heard() == [], "once is enough"
+    if alive:
+        h2.frame(PING, 1, 0, b"liveness")
+    h2.network.watch.look(started + 5.1)
+    with pytest.raises(ReadTimeout):
+        await task
+    assert h2.connection.reusable is alive
+
+
+async def test_a_peer_that_speaks_is_not_asked(h2: Any) -> None:
+    task = await h2.ask(timeout=Timeout(None, read=5.0))
+    h2.heard()
+    h2.connection.read_at += 2.0
+    h2.network.watch.look(h2.connection.read_at + 0.6)
+    assert h2.heard() == []
+    task.cancel()
+
+
 async def test_read_bounds_each_wait_for_content(h2: Any) -> None:
     task = await h2.ask(timeout=Timeout(None, read=0.2))
     h2.head(1)
@@ -448,4 +477,78 @@ async def test_the_limit_of_the_call_counts_while_content_waits(h2: Any) -> None
     task = await h2.ask("POST", total_at=time.monotonic() + 0.5, content=b"x", headers={"Expect": "100-continue"})
     later(h2, 0.6)
     with pytest.raises(TotalTimeout):
+        await task
+
+
+# -- what another thread may do in between: played by `open`, which returns when it has happened --------------------
+
+
+def meanwhile(h2: Any, happens: Any) -> None:
+    """Let something happen between the opening of a stream, or the failure to open one, and what its exchange does next."""
+    opening = h2.connection.open
+
+    def open_and(*arguments: Any, **options: Any) -> Any:
+        try:
+            return opening(*arguments, **options)
+        finally:
+            happens()
+
+    h2.connection.open = open_and
+
+
+async def test_an_exchange_that_is_over_at_once_is_watched_by_nobody(h2: Any) -> None:
+    meanwhile(h2, lambda: h2.head(1, 204, end=True))
+    task = await h2.ask()
+    assert (await task)[0].status_code == 204
+    assert h2.network.watch.busy == {h2.connection}
+
+
+async def test_room_that_comes_a_moment_too_late_is_no_fault_of_the_request(converse: Any) -> None:
+    h2 = converse({3: 1})
+    first = await h2.ask()
+    meanwhile(h2, lambda: h2.head(1, 204, end=True))
+    second = await h2.ask()
+    with pytest.raises(UnansweredError) as caught:
+        await second
+    assert caught.value.surely_unprocessed
+    await first
+
+
+async def test_a_100_that_comes_before_anybody_waits_for_it_is_heard(h2: Any) -> None:
+    meanwhile(h2, lambda: h2.head(1, 100))
+    task = await h2.ask("POST", content=b"content", headers={"Expect": "100-continue"})
+    assert content_of(h2.heard()) == b"content"
+    task.cancel()
+
+
+async def test_content_that_stalls_is_noticed_while_the_rest_of_the_request_waits(converse: Any) -> None:
+    h2 = converse({INITIAL_WINDOW_SIZE: 0})
+    task = await h2.ask("POST", content=bytes(100_000), timeout=Timeout(None, read=5.0))
+    h2.head(1, 200)
+    _, content, _ = await task
+    reading = asyncio.ensure_future(content.receive())
+    await turns()
+    later(h2, 3.0)
+    assert not reading.done()
+    later(h2, 6.0)
+    with pytest.raises(ReadTimeout, match="response content"):
+        await reading
+
+
+async def test_a_connection_that_ends_before_a_wait_for_room_begins_is_not_waited_for(h2: Any) -> None:
+    task = await h2.ask("POST", content=bytes(10))
+    h2.channel.write_paused = True
+    exchange, waits = task.exchange, []
+    exchange.stream.send_closed = False
+
+    def new_wait(_: Any) -> Any:
+        waits.append(asyncio.get_running_loop().create_future())
+        if len(waits) == 2:
+            h2.connection.abort()
+        return waits[-1]
+
+    h2.connection.new_wait = new_wait
+    await asyncio.wait_for(exchange._send(b"more"), 5)
+    assert len(waits) == 2
+    with pytest.raises(UnansweredError):
         await task

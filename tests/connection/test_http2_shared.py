@@ -335,3 +335,27 @@ def test_the_end_of_the_connection_wakes_every_thread(home: House) -> None:
 def test_waits_of_this_connection_are_shared_ones(home: House) -> None:
     exchange = HTTP2Exchange(home.connection, Timeout(None), NEVER, 0.0)
     assert isinstance(home.connection.new_wait(exchange), SharedWait)
+
+
+@pytest.mark.parametrize(
+    ("name", "work"),
+    [
+        ("open_stream", lambda home: home.get("/a", Timeout(5))),
+        ("send_data", lambda home: home.connection.send_data(None, b"content", end_stream=True)),
+        ("data_to_send", lambda home: home.get("/a", Timeout(5))),
+    ],
+)
+def test_an_interrupt_while_the_engine_writes_ends_the_connection(
+    home: House, monkeypatch: pytest.MonkeyPatch, name: str, work: Any
+) -> None:
+    """Or what other threads send next would follow half a frame, or refer to a table that the peer does not have."""
+
+    def interrupt(*_: Any, **__: Any) -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(home.connection.engine), name, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        work(home)
+    assert home.connection.lost
+    assert home.connection.exchanges == set()

@@ -265,3 +265,34 @@ async def test_what_is_fed_comes_out_whole_however_it_is_read(seed: int) -> None
     await reading
     assert received == content
     assert open_at_once <= HIGH_WATER + 200_000
+
+
+async def test_whoever_is_in_a_hurry_waits_no_longer_than_that() -> None:
+    source = Source()
+    stream = ContentStream(source)
+    stream.hurry(5.0)
+    stream.hurry(7.0)
+    assert source._total_at == 5.0
+    stream.finish()
+    stream.hurry(1.0)
+    assert source._total_at == 5.0, "nobody waits any more"
+
+
+async def test_the_end_that_another_thread_feeds_just_before_a_wait_is_an_end() -> None:
+    source = Source()
+    stream = ContentStream(source)
+    wait = stream._wait()  # the reader has seen nothing, and is about to wait
+    stream.feed(b"last")
+    stream.finish()
+    await wait
+    assert await stream.receive() == b"last"
+    assert await stream.receive() == b""
+
+
+async def test_a_failure_that_another_thread_notes_just_before_a_wait_is_raised() -> None:
+    stream = ContentStream(Source())
+    wait = stream._wait()
+    stream.fail(ReadError("broke"))
+    await wait
+    with pytest.raises(ReadError, match="broke"):
+        await stream.receive()

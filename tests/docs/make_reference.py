@@ -19,8 +19,8 @@ NAMES = ROOT / "tests" / "architecture" / "public_api.txt"
 HEAD = """# Reference
 
 The names that `import hyperhttp` gives, with their signatures and docstrings. Written by `tests/docs/make_reference.py`;
-edit the docstrings, not this page. Exceptions have [a page of their own](errors.md); the options of a request are in the
-[quickstart](quickstart.md#requests).
+edit the docstrings, not this page. Exceptions have [a page of their own](errors.md); the options of a request are on the
+page [basic usage](basic.md#requests).
 """
 
 SECTION = re.compile(r"^(Args|Attributes|Raises|Returns|Yields):$")

@@ -20,8 +20,8 @@ from hyperhttp.message.coding import (
     GzipDecoder,
     accept_encoding,
     coding_table,
-    decode_all,
 )
+from hyperhttp.message.decoding import decode_all
 
 CODINGS = coding_table([GZIP, DEFLATE])
 TEXT = b"".join(b"%d: the quick brown fox\n" % number for number in range(5_000))

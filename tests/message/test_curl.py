@@ -129,3 +129,11 @@ def test_curl_sends_the_same_bytes(scripted: ScriptedServerFactory, name: str) -
 def lines_of(head: bytes) -> list[bytes]:
     """The lines without their order, which curl has its own of."""
     return sorted(line.strip().lower() for line in head.split(b"\r\n"))
+
+
+def test_secrets_in_a_multipart_form_are_not_shown() -> None:
+    request = Request(
+        "POST", "http://example.com/", files={"file": b"data"}, data={"password": "hunter2", "user": "me"}
+    )
+    assert "hunter2" not in request.as_curl()
+    assert "hunter2" in request.as_curl(secrets=True)

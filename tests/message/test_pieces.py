@@ -246,6 +246,14 @@ async def test_text_comes_in_pieces_of_so_many_characters(all_of: Any, size: int
     assert await all_of(Text(Source(data[:4], data[4:7], data[7:]), size)) == pieces
 
 
+async def test_characters_that_came_are_kept_when_waiting_for_more_is_given_up() -> None:
+    source = Source("日".encode(), ReadError("given up"), "本".encode())
+    text = Text(source, 2)
+    with pytest.raises(ReadError):
+        next(text)
+    assert list(text) == ["日本"]
+
+
 @pytest.mark.parametrize(
     ("encoding", "text"), [("utf-8", "é日"), ("latin-1", "é"), ("utf-16-le", "é日"), ("shift_jis", "日本")]
 )

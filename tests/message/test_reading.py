@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hyperhttp import Client
-from hyperhttp.message.reading import ReadOptions, StreamGuard
+from hyperhttp.message.reading import ReadOptions, StreamGuard, hurry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,20 @@ class Stream:
 
     def drop(self) -> None:
         self.drops += 1
+
+
+def test_only_a_stream_that_comes_from_a_network_can_be_hurried() -> None:
+    class Network(Stream):
+        until = 0.0
+
+        def hurry(self, until: float) -> None:
+            self.until = until
+
+    made_here: Any = Stream(is_open=True)
+    hurry(made_here, 1.0)
+    stream: Any = Network(is_open=True)
+    hurry(stream, 1.0)
+    assert stream.until == 1.0
 
 
 @pytest.mark.parametrize(("is_open", "drops"), [(True, 1), (False, 0)])

@@ -4,6 +4,12 @@ import pytest
 
 from hyperhttp.message.redaction import shown_content, shown_value
 
+FORM = (
+    b'--b\r\nContent-Disposition: form-data; name="user"\r\n\r\nme\r\n'
+    b'--b\r\nContent-Disposition: form-data; name="password"\r\n\r\npw\r\n'
+    b'--b\r\nContent-Disposition: form-data; filename="password"; name="file"\r\n\r\ndata\r\n--b--\r\n'
+)
+
 
 @pytest.mark.parametrize(
     ("name", "value", "shown"),
@@ -14,6 +20,12 @@ from hyperhttp.message.redaction import shown_content, shown_value
         ("Proxy-Authorization", "Bearer abc", "Bearer [secret]"),
         ("Cookie", "a=1; b=2==", "a=[secret]; b=[secret]"),
         ("Set-Cookie", "sid=abc; Path=/; HttpOnly", "sid=[secret]; Path=/; HttpOnly"),
+        ("Cookie", "abc; b=2", "[secret]; b=[secret]"),
+        ("Cookie", "", ""),
+        ("Set-Cookie", "abc; Path=/", "[secret]; Path=/"),
+        ("Set-Cookie", "=abc; Path=/", "=[secret]; Path=/"),
+        ("Location", "http://me:pw@[broken", "[secret]"),
+        ("Location", "http://[broken?token=abc", "[secret]"),
         ("X-Api-Key", "abc", "[secret]"),
         ("X-Api-Key", "", ""),
         ("X-Auth-Token", "abc", "[secret]"),
@@ -45,6 +57,11 @@ def test_credentials_are_not_shown(name: str, value: str, shown: str) -> None:
         ("application/x-www-form-urlencoded", b"user=me&password=pw&token=", b"user=me&password=[secret]&token="),
         ("application/x-www-form-urlencoded", b"\xff=1", b"\xff=1"),
         ("text/plain", b"password=pw", b"password=pw"),
+        ("text/json", b'{"password": "pw"}', b'{"password":"[secret]"}'),
+        ("multipart/form-data; boundary=b", FORM, FORM.replace(b"pw", b"[secret]")),
+        ("multipart/form-data; boundary=other", FORM, b"[secret]"),
+        ("multipart/form-data", FORM, b"[secret]"),
+        ("multipart/form-data; boundary=b", b"", b""),
         ("", b"anything", b"anything"),
     ],
     ids=lambda value: repr(value)[:30],

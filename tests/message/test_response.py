@@ -193,15 +193,17 @@ def test_no_secret_is_shown_and_what_was_read_survives_pickling() -> None:
 
 
 def test_redirects_that_were_not_read_do_not_keep_a_response_from_being_pickled() -> None:
-    in_hand, coded, given_up = received(b"go on", in_hand=True), received(b"x", in_hand=True), received(b"x")
-    coded._coded = True
+    in_hand, given_up = received(b"go on", in_hand=True), received(b"x")
+    broken = received(gzip.compress(b"x")[:-1], in_hand=True, content_encoding="gzip")
+    coded = received(gzip.compress(b"coded"), in_hand=True, content_encoding="gzip")
     given_up.give_up()
     last = Response(200, content="there")
-    last.history = [in_hand, coded, given_up, received(b"x"), Response(302, content="read")]
+    last.history = [in_hand, broken, given_up, received(b"x"), Response(302, content="read"), coded]
     again = pickle.loads(pickle.dumps(last))
     assert again.content == b"there"
     assert [each.status_code for each in again.history] == [each.status_code for each in last.history]
     assert (again.history[0].content, again.history[4].content) == (b"go on", b"read")
+    assert again.history[5].content == b"coded", "codings do not travel, what they hide does"
     for lost in again.history[1:4]:
         with pytest.raises(StreamClosed):
             asyncio.run(lost.aread())

@@ -140,6 +140,30 @@ async def test_events_are_read_asynchronously_too() -> None:
     assert [event async for event in Events(response_of(b"data: x\n\ndata: y\n\n"), None)] == [M("x"), M("y")]
 
 
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_what_is_complete_before_an_event_that_is_too_large_is_given_however_it_is_cut(size: int) -> None:
+    stream = b"data: x\n\ndata: y\n\n" + b"data: " + b"z" * 20 + b"\n\ndata: late\n\n"
+    decoder = EventDecoder(limit=16)
+    events: list[ServerSentEvent] = []
+
+    def feed() -> None:
+        for at in range(0, len(stream) + size, size):
+            events.extend(decoder.feed(stream[at : at + size]))
+
+    with pytest.raises(DecodingError, match="max_event_size"):
+        feed()
+    assert events == [M("x"), M("y")]
+    with pytest.raises(DecodingError):
+        decoder.feed(b"\n\ndata: w\n\n")
+
+
+def test_the_events_before_one_that_is_too_large_come_first() -> None:
+    events = Events(response_of(b"data: x\n\ndata: 12345678901234567890\n\n"), 16)
+    assert next(events) == M("x")
+    with pytest.raises(DecodingError, match=r"a\.example"):
+        next(events)
+
+
 def test_an_error_says_where_it_comes_from() -> None:
     with pytest.raises(DecodingError, match=r"a\.example") as caught:
         drive_ready(Events(response_of(b"data: 12345678\n\n"), 5)._advance())

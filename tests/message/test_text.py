@@ -132,6 +132,27 @@ def test_text_is_the_same_whatever_pieces_it_arrives_in(data, encoding, size):
     assert "".join(pieces) + decoder.finish() == decode_text(data, encoding)
 
 
+@pytest.mark.parametrize("encoding", ["iso2022_jp", "iso2022_jp_2", "iso2022_jp_2004", "iso2022_jp_ext", "iso2022_kr"])
+@pytest.mark.parametrize(
+    "data", [b"\x1b$B$3$s\x1b(B.", b"\x1b$B$3\n$s\x1b(99999999999999999999\nx", b"\x1b&@\x1b$B", b"\x1b$(" * 9, b"\x1b"]
+)
+def test_an_escape_sequence_is_read_the_same_wherever_it_is_cut(data, encoding):
+    """Python's decoder fails with "pending buffer overflow" where one without an end comes in pieces."""
+    whole = TextDecoder(encoding)
+    text = whole.decode(data) + whole.finish()
+    for size in (1, 2, 3, 9, 11):
+        decoder = TextDecoder(encoding)
+        pieces = [decoder.decode(data[start : start + size]) for start in range(0, len(data), size)]
+        assert "".join(pieces) + decoder.finish() == text
+
+
+def test_strict_decoding_of_escape_sequences_is_strict():
+    decoder = TextDecoder("iso2022_jp", "strict")
+    assert decoder.decode(b"a") == "a"
+    with pytest.raises(UnicodeDecodeError):
+        decoder.decode(b"\xff")
+
+
 def test_a_character_cut_off_at_the_end_is_replaced():
     decoder = TextDecoder("utf-8")
     assert decoder.decode("ab€".encode()[:-1]) == "ab"

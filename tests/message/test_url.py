@@ -666,6 +666,9 @@ def test_components_of_the_wrong_type_or_name_are_refused(components):
 def test_a_host_is_judged_again_by_the_new_scheme():
     with pytest.raises(InvalidURL):
         URL("foo://0x7f.1/").copy_with(scheme="http")
+    with pytest.raises(InvalidURL, match="no host"):
+        URL("foo://").copy_with(scheme="")
+    assert str(URL("foo://").copy_with(scheme="bar")) == "bar://"
     assert URL("foo://LOCALHOST/").copy_with(scheme="http").host == "localhost"
     assert URL("http://[fe80::1%2525x]/").copy_with(scheme="https").host == "fe80::1%25x"
 

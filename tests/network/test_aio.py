@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 import time
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -87,6 +88,19 @@ async def connect(network: AioNetwork, *addresses: Address, **options: Any) -> A
 
 
 # -- channels ----------------------------------------------------------------------------------------------------
+
+
+async def test_what_runs_in_a_worker_sees_the_callers_context(network: AioNetwork) -> None:
+    variable: ContextVar[str] = ContextVar("variable")
+    variable.set("the caller's")
+
+    def work() -> tuple[str, int]:
+        seen = variable.get("nothing")
+        variable.set("the worker's")
+        return seen, threading.get_ident()
+
+    seen, thread = await network.call(work)
+    assert (seen, thread == threading.get_ident(), variable.get()) == ("the caller's", False, "the caller's")
 
 
 async def test_bytes_go_both_ways(network: AioNetwork, scripted: Any) -> None:

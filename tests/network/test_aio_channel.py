@@ -495,3 +495,18 @@ async def test_what_sending_raises_after_the_answer_is_of_no_interest(pair: Any)
     await channel.send_while(stubborn(), until_set)
     await asyncio.sleep(0.01)
     assert complaints == []
+
+
+async def test_content_goes_no_further_when_the_stream_has_broken(pair: Any, caplog: Any) -> None:
+    """asyncio tells of it in the next turn; until then it would log each further write."""
+    channel, peer = pair
+    Ear(channel)
+    peer.close()
+    for _ in range(1000):
+        channel.listen()
+        if channel.write_paused:
+            break
+        channel.write(b"x" * 65_536)
+    assert channel.write_paused
+    assert caplog.messages == []
+    await until(lambda: channel.closed)

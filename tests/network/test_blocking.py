@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import ssl
+import struct
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hyperhttp.client.drive import drive
-from hyperhttp.exceptions import ConnectError, ConnectTimeout, PoolTimeout, ReadError, WriteTimeout
+from hyperhttp.exceptions import ClientClosed, ConnectError, ConnectTimeout, PoolTimeout, ReadError, WriteTimeout
 from hyperhttp.network.addresses import Address
 from hyperhttp.network.base import NEVER
-from hyperhttp.network.blocking import BlockingNetwork
+from hyperhttp.network.blocking import BlockingNetwork, _wrap
 from hyperhttp.testing.scripted import Close, Expect, Reset, Sleep, Stall
 
 if TYPE_CHECKING:
@@ -410,6 +414,22 @@ def test_sleeping_takes_its_time() -> None:
     assert network.now() - started >= 0.009
 
 
+def test_a_reset_before_the_handshake_leaves_no_descriptor() -> None:
+    """``wrap_socket`` looks for what came before, meets the reset, and forgets to close what it has made by then."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sock = socket.create_connection(listener.getsockname())
+        peer, _ = listener.accept()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+    descriptor = sock.fileno()
+    with pytest.raises(OSError, match=r"reset|not connected") as caught:
+        _wrap(sock, ssl.create_default_context(), "localhost")
+    assert caught.value.__traceback__ is not None, "whose frames would keep it"
+    sock.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+
+
 def test_the_first_of_several_runs_is_the_only_one() -> None:
     network, begun = BlockingNetwork(), []
 
@@ -438,3 +458,84 @@ def test_a_callback_is_called_at_once_where_there_is_no_later() -> None:
     called: list[bool] = []
     BlockingNetwork().call_safely(lambda: called.append(True))
     assert called == [True]
+
+
+def test_what_a_garbage_collector_drops_in_the_middle_of_something_waits_until_that_is_done() -> None:
+    network, called = BlockingNetwork(), []
+    ours, theirs = socket.socketpair()
+    channel = network.shared(ours, "peer")
+    with theirs:
+        for lock in (network.new_lock(), channel.lock):
+            with lock:
+                channel.call_safely(lambda: called.append(True))
+                assert called == [], "it would find the books half written, or wait for a lock that waits for this one"
+            network.catch_up()
+            assert called == [True]
+            called.clear()
+        channel.call_safely(lambda: called.append(True))
+        assert called == [True]
+        channel.close()
+
+
+# -- closed by another thread --------------------------------------------------------------------------------------
+
+
+def full_port() -> tuple[int, list[socket.socket]]:
+    """A port where connections begin and do not come about."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+    plugs = []
+    for _ in range(4):
+        plug = socket.socket()
+        plug.setblocking(False)
+        plug.connect_ex(listener.getsockname())
+        plugs.append(plug)
+    return listener.getsockname()[1], [listener, *plugs]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a connection that is being made cannot be shut down")
+@pytest.mark.parametrize("addresses", [1, 2])
+@pytest.mark.parametrize("phase", ["connect", "handshake"])
+def test_closing_ends_what_another_thread_is_opening(scripted: Any, phase: str, addresses: int) -> None:
+    network = BlockingNetwork()
+    port, sockets = full_port()
+    if phase == "handshake":
+        port = scripted.by_connection([[Stall(20)]] * 2).port
+    context = ssl.create_default_context()
+    there = [Address(socket.AF_INET, "127.0.0.1", port)] * addresses
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        opening = network.connect(there, name=f"127.0.0.1:{port}", delay=0.01, tls=context)
+        try:
+            drive(network.within(time.monotonic() + 20, opening, TimeoutError))
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    time.sleep(0.1)
+    drive(network.close())
+    thread.join(5)
+    assert not thread.is_alive()
+    assert [type(error) for error in errors] == [ClientClosed]
+    assert not network.channels
+    for each in sockets:
+        each.close()
+
+
+def test_closing_wakes_who_sleeps() -> None:
+    network = BlockingNetwork()
+    thread = threading.Thread(target=lambda: drive(network.sleep(30)), daemon=True)
+    thread.start()
+    time.sleep(0.02)
+    drive(network.close())
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_nothing_is_opened_after_the_end() -> None:
+    network = BlockingNetwork()
+    drive(network.close())
+    there = [Address(socket.AF_INET, "127.0.0.1", 9)]
+    with pytest.raises(ClientClosed):
+        drive(network.connect(there, name="127.0.0.1:9", delay=0.01))

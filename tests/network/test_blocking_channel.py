@@ -208,9 +208,18 @@ def test_a_wait_that_the_receiver_forgets_at_the_end_fails(network: BlockingNetw
     ear = Ear(channel)
     ear.ends_waits = False
     channel.write(b"go")
-    with pytest.raises(ReadError if end == "eof" else ConnectionResetError):
+    with pytest.raises(ReadError, match="closed"):
         ear.hear()
     assert ear.events == [("eof",) if end == "eof" else ("lost", ConnectionResetError)]
+
+
+@pytest.mark.parametrize("limit", [None, PATIENCE])
+def test_a_wait_that_begins_when_another_thread_has_closed_the_channel_fails(pair: Any, limit: float | None) -> None:
+    channel, _ = pair
+    ear = Ear(channel, limit)
+    channel.close()
+    ear.hear()
+    assert ear.events == [("lost", OSError)]
 
 
 # -- limits of reads ---------------------------------------------------------------------------------------------

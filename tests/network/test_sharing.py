@@ -130,6 +130,11 @@ class Worker(threading.Thread):
         return self.value
 
 
+def is_read(channel: SharedChannel) -> bool:
+    """Whether some thread reads for all."""
+    return repr(channel._reading).startswith("<locked")
+
+
 def until(condition: Callable[[], Any]) -> None:
     """Wait for what another thread does."""
     deadline = time.monotonic() + PATIENCE
@@ -246,7 +251,7 @@ def test_whoever_stops_reading_hands_over_to_another(pair: Any, order: str) -> N
     for letter in order:
         peer.sendall(letter.encode())
         assert workers[letter].get() == letter
-    assert not hub.channel._reading.locked()
+    assert not is_read(hub.channel)
     assert not hub.channel._waiting
 
 
@@ -309,7 +314,7 @@ def test_64_threads_get_what_is_theirs(pair: Any) -> None:
         for letter in letters:
             peer.sendall(letter.encode())
     assert [worker.get() for worker in workers] == [[letter] * 5 for letter in letters]
-    assert not hub.channel._reading.locked()
+    assert not is_read(hub.channel)
     assert not hub.channel._waiting
 
 
@@ -319,7 +324,7 @@ def test_64_threads_get_what_is_theirs(pair: Any) -> None:
 def test_the_limit_of_who_reads_ends_its_wait_and_no_others(pair: Any) -> None:
     hub, peer = pair
     impatient = Worker(lambda: hub.hear("a", 0.05))
-    until(lambda: hub.channel._reading.locked())
+    until(lambda: is_read(hub.channel))
     patient = Worker(lambda: hub.hear("b"))
     with pytest.raises(ReadTimeout):
         impatient.get()
@@ -330,7 +335,7 @@ def test_the_limit_of_who_reads_ends_its_wait_and_no_others(pair: Any) -> None:
 def test_the_limit_of_who_sleeps_ends_its_wait_and_no_others(pair: Any) -> None:
     hub, peer = pair
     patient = Worker(lambda: hub.hear("a", None))
-    until(lambda: hub.channel._reading.locked())
+    until(lambda: is_read(hub.channel))
     started = time.monotonic()
     with pytest.raises(ReadTimeout):
         hub.hear("b", 0.05)
@@ -416,7 +421,7 @@ def test_closing_wakes_who_waits_for_room(pair: Any) -> None:
     with hub.channel.lock:
         hub.channel.write(b"x" * 3_000_000)
     worker = Worker(lambda: hub.hear("a"))
-    until(lambda: hub.channel._reading.locked())
+    until(lambda: is_read(hub.channel))
     time.sleep(0.02)
     try:
         hub.channel.close()
@@ -489,7 +494,7 @@ def test_an_answer_that_another_hears_wakes_who_reads(pair: Any) -> None:
     """Whoever waits for room must not take what the reading thread sleeps for."""
     hub, peer = pair
     reader = Worker(lambda: hub.hear("a", 1.0))
-    until(lambda: hub.channel._reading.locked())
+    until(lambda: is_read(hub.channel))
     with hub.channel.lock:
         hub.channel.write(b"x" * 3_000_000)
     writer = Worker(lambda: hub.hear("b", 1.0))
@@ -505,7 +510,7 @@ def test_what_a_thread_left_over_goes_although_it_waits_for_nothing(pair: Any) -
     """A reset or an open window is written by threads that go away; somebody else waits for what it brings."""
     hub, peer = pair
     reader = Worker(lambda: hub.hear("a", 1.0))
-    until(lambda: hub.channel._reading.locked())
+    until(lambda: is_read(hub.channel))
     with hub.channel.lock:
         hub.channel.write(b"x" * 3_000_000)
     peer.settimeout(0.2)
@@ -688,3 +693,68 @@ def test_asking_whether_it_is_alive_does_not_wait_for_who_reads(pair: Any) -> No
     assert time.monotonic() - started < 0.5
     done.set()
     worker.get()
+
+
+def test_who_waits_on_a_closed_channel_with_bytes_left_over_does_not_spin(pair: Any) -> None:
+    hub, _ = pair
+    hub.channel.close()
+    hub.channel._outgoing += b"left over"
+    with pytest.raises(ReadError, match="was closed"):
+        Worker(lambda: hub.hear("a", None)).get()
+
+
+def test_who_reads_for_all_stops_when_its_own_wait_is_over(pair: Any) -> None:
+    """Or a small answer would come as late as the download that another thread has begun."""
+    hub, peer = pair
+    peer.sendall(b"a" + b"x" * 130_000)
+    assert hub.hear("a") == "a"
+    assert hub.received <= 65_536
+    assert hub.channel.is_alive(0.0)  # the rest is for whoever comes next
+    assert hub.received == 130_001
+
+
+def test_an_interrupt_between_taking_the_turn_and_reading_leaves_the_turn_to_others(
+    pair: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, peer = pair
+    with monkeypatch.context() as patch:
+        patch.setattr(SharedChannel, "_read_for", lambda *_: interrupt())
+        with pytest.raises(KeyboardInterrupt):
+            hub.hear("a")
+    worker = Worker(lambda: hub.hear("b"))
+    peer.sendall(b"b")
+    assert worker.get() == "b"
+
+
+def test_an_interrupt_of_whose_turn_it_is_wakes_the_next(pair: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub, peer = pair
+    assert hub.channel._reading.acquire(blocking=False)
+    worker = Worker(lambda: hub.hear("b"))
+    until(lambda: hub.channel._waiting)
+    hub.channel._reading.release()  # the turn went to a thread that is interrupted before it takes it
+    with monkeypatch.context() as patch:
+        patch.setattr(SharedChannel, "_drain", lambda *_: interrupt())
+        hub.channel._outgoing += b"x"
+        with pytest.raises(KeyboardInterrupt):
+            hub.hear("a")
+    hub.channel._outgoing.clear()
+    peer.sendall(b"b")
+    assert worker.get() == "b"
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_in_the_middle_of_a_message_ends_the_connection(
+    pair: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes next would be taken for something else, by the threads that go on."""
+    hub, peer = pair
+    peer.sendall(b"a")
+    with monkeypatch.context() as patch:
+        patch.setattr(Hub, "receive_data", lambda *_: interrupt())
+        with pytest.raises(KeyboardInterrupt):
+            hub.hear("a")
+    assert hub.channel.closed
+    assert hub.events == ["lost"]

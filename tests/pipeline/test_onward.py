@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hyperhttp.exceptions import InvalidURL
+from hyperhttp.exceptions import InvalidURL, ReadError
 from hyperhttp.message.request import Request
 from hyperhttp.message.response import Response
 from hyperhttp.pipeline.onward import Onward
@@ -126,3 +126,20 @@ async def test_cookies_of_what_is_made_here_are_old_and_stay_out_of_the_jar(new_
     Gate(call, act)
     await deliver(call)
     assert not jar
+
+
+async def test_attempts_of_the_request_it_sends_are_those_of_the_call_that_is_served(new_call: Any) -> None:
+    call = new_call(url="http://a.example/")
+    call.attempts = ("before",)
+
+    async def send(inner: Any) -> Response:
+        inner.attempts += ("replay",)
+        if len(inner.attempts) > 2:
+            raise ReadError("broke")
+        return Response(200)
+
+    await Onward(call, send).send(call.request)
+    assert call.attempts == ("before", "replay")
+    with pytest.raises(ReadError):
+        await Onward(call, send).send(call.request)
+    assert call.attempts == ("before", "replay", "replay")

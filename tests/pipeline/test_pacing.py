@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from hyperhttp import CircuitBreakerOpen, ConnectError, HTTPStatusError, RateLimitExceeded, Response
+from hyperhttp.connection.stream import ContentStream
 from hyperhttp.errors.circuit_breaker import DomainCircuitBreakerManager
 from hyperhttp.errors.rate_limit import RateLimit, RateLimiter
 from hyperhttp.pipeline.pacing import pace
+from tests.memory import Source
 
 START = 1000.0
 LIMITED = {"Retry-After": "5"}
@@ -109,3 +111,18 @@ async def test_nobody_waits_for_a_host_whose_circuit_is_open(new_paced: Any, sta
     assert caught.value.request is call.request
     assert limiter.snapshot(START) == {}, "no turn was taken"
     assert send.seen == []
+
+
+async def test_a_limiter_that_fails_leaves_no_response_open(new_paced: Any, stage: Any) -> None:
+    class Broken(RateLimiter):
+        def learn(self, *arguments: Any) -> None:
+            raise LookupError
+
+    limiter = Broken(RateLimit(4, learn=True))
+    assert limiter.learns
+    source: Any = Source()
+    response: Any = Response(200)
+    response._content, response._stream = None, ContentStream(source, 2)
+    with pytest.raises(LookupError):
+        await pace(new_paced(limiter), stage(response))
+    assert source.calls == ["abandon"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import sys
 import threading
@@ -326,3 +327,162 @@ def test_the_lock_is_not_held_while_a_connection_is_opened() -> None:
     assert pool.stats()["b.example:80"]["idle"] == 1
     gate.set()
     thread.join(5)
+
+
+def test_a_connection_that_hears_of_settings_while_it_is_looked_at_is_taken_once() -> None:
+    """Looking at an idle HTTP/2 connection reads what has come, and settings are told to the pool."""
+    pool = make(Dialer(multiplexed=True))
+    connection = get(pool, C)
+    connection.finish()
+    assert connection.place == IDLE
+    connection.channel.is_alive = lambda idle: connection.change(capacity=50) or True
+    assert get(pool, C) is connection
+    lane = pool.lane(C)
+    assert (connection.place, lane.idle, lane.shared) == (IN_USE, [], [connection])
+    connection.finish()
+    assert (connection.place, lane.shared) == (IDLE, [])
+
+
+def test_a_burst_to_a_dead_host_of_which_nothing_is_known_does_not_dial_one_after_the_other() -> None:
+    together = threading.Barrier(3)
+
+    class Dead(Dialer):
+        dials = 0
+
+        async def dial(self, lane: Any, release: Any, deadline: float, total_at: float) -> StubConnection:
+            with self.lock:
+                self.dials += 1
+                is_first = self.dials == 1
+            if is_first:
+                while len(lane.waiters) < 3:
+                    time.sleep(0.001)
+            else:
+                together.wait(5)
+            raise ConnectError("nobody there")
+
+    pool = make(Dead())
+    errors = run(*[lambda: get(pool, C)] * 4)
+    assert [type(error) for error in errors] == [ConnectError] * 4
+    assert pool._total == 0
+
+
+def test_what_had_to_wait_is_done_before_anybody_stands_in_line() -> None:
+    pool = make(max_connections=1)
+    held = get(pool, A)
+    with pool._lock:
+        pool.network.call_safely(held.finish)  # a response was dropped just then
+    assert held.place == IN_USE
+    assert get(pool, A, timeout=0.01) is held
+
+
+# -- Ctrl-C ----------------------------------------------------------------------------------------------------------
+
+
+class Interrupted:
+    """A lock at whose taking or giving back Ctrl-C comes, once."""
+
+    def __init__(self, lock: Any, *, entering: bool, after: int = 0) -> None:
+        self.lock = lock
+        self.entering = entering
+        self.after = after
+
+    def _strike(self, entering: bool) -> None:
+        if self.entering == entering:
+            self.after -= 1
+            if self.after == -1:
+                raise KeyboardInterrupt
+
+    def __enter__(self) -> None:
+        self._strike(True)
+        self.lock.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        self.lock.__exit__(*error)
+        self._strike(False)
+
+
+@pytest.mark.parametrize("entering", [True, False])
+@pytest.mark.parametrize("after", range(4))
+@pytest.mark.parametrize("route", [A, C])
+def test_an_interrupted_taking_loses_no_place(route: Route, after: int, entering: bool) -> None:
+    dialer = Dialer(multiplexed=route is C)
+    pool = make(dialer, max_connections=1)
+    get(pool, route).finish()
+    lock, pool._lock = pool._lock, Interrupted(pool._lock, entering=entering, after=after)
+    lane = pool.lanes[route]
+    taken = None
+    with contextlib.suppress(KeyboardInterrupt):
+        taken = pool.take(lane, time.monotonic())
+    pool._lock = lock
+    if taken is not None:
+        taken.finish()
+    get(pool, route, timeout=0.01).finish()
+    check_books(pool, dialer.opened)
+
+
+@pytest.mark.parametrize("entering", [True, False])
+@pytest.mark.parametrize("after", range(3))
+@pytest.mark.parametrize("retired", [True, False])
+def test_an_interrupted_giving_back_loses_no_place(retired: bool, after: int, entering: bool) -> None:
+    dialer = Dialer()
+    pool = make(dialer, max_connections=1)
+    connection = get(pool, A)
+    connection.retired = retired
+    lock, pool._lock = pool._lock, Interrupted(pool._lock, entering=entering, after=after)
+    with contextlib.suppress(KeyboardInterrupt):
+        connection.finish()
+    pool._lock = lock
+    get(pool, A, timeout=0.01).finish()
+    check_books(pool, dialer.opened)
+
+
+def test_an_interrupted_handing_over_leaves_the_waiter_in_line() -> None:
+    dialer = Dialer()
+    pool = make(dialer, max_connections=1)
+    connection = get(pool, A)
+    served: list[StubConnection] = []
+    thread = threading.Thread(target=lambda: served.append(get(pool, A)))
+    thread.start()
+    lane = pool.lane(A)
+    while not lane.waiters:
+        time.sleep(0.001)
+    wait = lane.waiters[0].wait
+
+    class Struck:
+        """The waiter's wait, that cannot be set for the first time."""
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "set_result":
+                waiter.wait = wait
+                raise KeyboardInterrupt
+            return getattr(wait, name)
+
+    waiter = lane.waiters[0]
+    waiter.wait = Struck()
+    with pytest.raises(KeyboardInterrupt):
+        connection.finish()
+    thread.join(5)
+    assert len(served) == 1
+    served[0].finish()
+    check_books(pool, dialer.opened)
+
+
+@pytest.mark.parametrize("entering", [True, False])
+@pytest.mark.parametrize("after", range(8))
+@pytest.mark.parametrize("full", [True, False])
+def test_an_interrupted_asking_loses_no_place(full: bool, after: int, entering: bool) -> None:
+    """Whether it was about to open a connection or to stand in line."""
+    dialer = Dialer()
+    pool = make(dialer, max_connections=1)
+    held = get(pool, A) if full else None
+    lane = pool.lane(A)
+    lock, pool._lock = pool._lock, Interrupted(pool._lock, entering=entering, after=after)
+    taken = None
+    with contextlib.suppress(KeyboardInterrupt, PoolTimeout):
+        taken = drive(pool.acquire(lane, 0.001, None, NEVER))
+    pool._lock = lock
+    for connection in (held, taken):
+        if connection is not None:
+            connection.finish()
+    get(pool, A, timeout=0.01).finish()
+    check_books(pool, dialer.opened)

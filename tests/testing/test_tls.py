@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -79,3 +80,27 @@ def test_the_certificate_of_the_authority_can_be_trusted_from_a_file(tmp_path: P
     path = authority.write_pem(tmp_path / "ca.pem")
     client = ssl.create_default_context(cafile=path)
     assert shake_hands(authority.server_context(), client) is None
+
+
+def test_threads_that_ask_first_together_get_one_authority(monkeypatch: pytest.MonkeyPatch) -> None:
+    import hyperhttp.testing.tls as module
+
+    both, made = threading.Barrier(2), []
+
+    class Slow:
+        def __init__(self) -> None:
+            made.append(self)
+            with contextlib.suppress(threading.BrokenBarrierError):
+                both.wait(0.2)  # nobody else makes one meanwhile
+
+    monkeypatch.setattr(module, "Authority", Slow)
+    monkeypatch.setattr(module, "_shared", [], raising=False)
+    found: list[object] = []
+    threads = [threading.Thread(target=lambda: found.append(shared_authority())) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+    assert len(found) == 2
+    assert found[0] is found[1]
+    assert made == found[:1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hyperhttp.protocol.http2.connection import H2Connection
-from hyperhttp.protocol.http2.errors import ErrorCode, HTTP2Error
+from hyperhttp.protocol.http2.errors import ErrorCode, HTTP2Error, NoStreamError
 from hyperhttp.protocol.http2.settings import H2Config
 from hyperhttp.protocol.http2.stream import ConnectionListener, H2Stream, StreamListener
 
@@ -14,5 +14,6 @@ __all__ = [
     "H2Connection",
     "H2Stream",
     "HTTP2Error",
+    "NoStreamError",
     "StreamListener",
 ]

@@ -162,7 +162,7 @@ class H2Connection(MessageFrames):
             start = self._complete_frame(data) if self._tail else 0
             end = self._receive_frames(data, start)
             if end < len(data) and not self.closed:
-                self._tail = bytes(data[end:])
+                self._tail += data[end:]
         except ConnectionFault as fault:
             if not self.closed:  # by a listener in the meantime
                 self._fail_connection(fault)
@@ -215,18 +215,16 @@ class H2Connection(MessageFrames):
             pos = min(_HEADER_SIZE - len(tail), len(data))
             tail += data[:pos]
             if len(tail) < _HEADER_SIZE:
-                self._tail = tail
                 return pos
         size = _HEADER_SIZE + int.from_bytes(tail[:3], "big")
         if size - _HEADER_SIZE > self.config.max_frame_size:
-            raise self._frame_too_large(tail, 0)
+            raise self._frame_too_large(memoryview(tail), 0)
         end = min(pos + size - len(tail), len(data))
         tail += data[pos:end]
         if len(tail) < size:
-            self._tail = tail
             return end
-        self._tail = b""
-        self._receive_frames(tail, 0)
+        self._tail = bytearray()
+        self._receive_frames(memoryview(tail), 0)
         return end
 
     def _frame_too_large(self, data: bytes | memoryview, pos: int) -> ConnectionFault:

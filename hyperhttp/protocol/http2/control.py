@@ -67,6 +67,8 @@ class ControlFrames(Sending):
 
     def _shift_send_windows(self, difference: int) -> None:
         """A new initial size changes the windows of open streams too, even below zero (section 6.9.2)."""
+        if not difference:
+            return  # a frame may name it thousands of times, and there may be thousands of streams
         for stream in self._streams.values():
             stream.send_window += difference
             if stream.send_window > frames.MAX_WINDOW:
@@ -86,13 +88,13 @@ class ControlFrames(Sending):
         last_id = _LONG.unpack_from(payload)[0] & frames.MAX_STREAM_ID
         code = _LONG.unpack_from(payload, 4)[0]
         debug_data = payload[8:]
-        if self.goaway is not None:  # the number may only fall (section 6.8)
-            last_id = min(last_id, self._goaway_last_id)
+        is_lower = self.goaway is None or last_id < self._goaway_last_id
         self.goaway = (code, debug_data)
-        self._goaway_last_id = last_id
         self._refusal = "the server is closing it"
-        for stream in [stream for number, stream in self._streams.items() if number > last_id]:
-            self._drop_and_tell(stream, RESET_BY_US, goaway_error(code, debug_data), True)
+        if is_lower:  # the number may only fall (section 6.8), and no stream is opened after the first of them
+            self._goaway_last_id = last_id
+            for stream in [stream for number, stream in self._streams.items() if number > last_id]:
+                self._drop_and_tell(stream, RESET_BY_US, goaway_error(code, debug_data), True)
         self._listener.goaway_received()
 
     def _receive_rst_stream(self, _flags: int, stream_id: int, payload: bytes) -> None:
@@ -112,12 +114,14 @@ class ControlFrames(Sending):
             if stream is not None:
                 self._widen_stream(stream, increment)
             return
+        was_shut = self._send_window <= 0
         self._send_window += increment
         if not increment:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the server opened a window by nothing")
         if self._send_window > frames.MAX_WINDOW:
             raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "the server opened a window too far")
-        self._open_send_windows()
+        if was_shut:  # else those that wait do so for windows of their own, and looking at each would be for nothing
+            self._open_send_windows()
 
     def _widen_stream(self, stream: H2Stream, increment: int) -> None:
         stream.send_window += increment

@@ -10,12 +10,13 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
-from hyperhttp.exceptions import RemoteProtocolError
+from hyperhttp.exceptions import LocalProtocolError, RemoteProtocolError
 
 __all__ = [
     "ConnectionFault",
     "ErrorCode",
     "HTTP2Error",
+    "NoStreamError",
     "StreamFault",
     "code_name",
     "goaway_error",
@@ -84,6 +85,10 @@ class HTTP2Error(RemoteProtocolError):
     """
 
     error_code: int = ErrorCode.NO_ERROR
+
+
+class NoStreamError(LocalProtocolError):
+    """No stream may be opened on this connection, now or ever; nothing is wrong with the request."""
 
 
 class ConnectionFault(Exception):  # noqa: N818 - never leaves the engine

@@ -37,22 +37,24 @@ class MessageFrames(ControlFrames):
             self._receive_block(stream_id, block, flags & frames.END_STREAM != 0)
         else:
             self._charge()
-            self._continuation = (stream_id, flags & frames.END_STREAM != 0, [block])
+            self._continuation = (stream_id, flags & frames.END_STREAM != 0, [block], len(block))
             self._restricted = True
 
     def _receive_continuation(
         self, unfinished: UnfinishedBlock, frame_type: int, flags: int, stream_id: int, payload: bytes
     ) -> None:
         """The frame after an unfinished header block, which must go on with it (section 6.10)."""
-        began_on, end_stream, fragments = unfinished
+        began_on, end_stream, fragments, size = unfinished
         if frame_type != frames.CONTINUATION or stream_id != began_on:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the server interrupted a header block")
         fragments.append(payload)
         # Bounded in bytes and in number, or it could go on for ever (CVE-2023-45288, CVE-2024-27316 and
         # others). What has not been decoded is lost to both sides' tables, so the connection has to end.
         limit = self.config.max_header_list_size
-        if len(fragments) > 2 + limit // 1024 or sum(map(len, fragments)) > limit:
+        size += len(payload)
+        if len(fragments) > 2 + limit // 1024 or size > limit:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "the server sends a header block without end")
+        self._continuation = (began_on, end_stream, fragments, size)
         if flags & frames.END_HEADERS:
             self._continuation = None
             self._restricted = False

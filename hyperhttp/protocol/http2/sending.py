@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hyperhttp.exceptions import LocalProtocolError
 from hyperhttp.protocol.http2 import frames
+from hyperhttp.protocol.http2.errors import NoStreamError
 from hyperhttp.protocol.http2.state import ConnectionState
 from hyperhttp.protocol.http2.stream import ENDED, H2Stream, semantics_of
 
@@ -49,12 +50,13 @@ class Sending(ConnectionState):
             protocol: the ``:protocol`` of an extended CONNECT (RFC 8441), such as ``b"websocket"``.
 
         Raises:
-            LocalProtocolError: a field must not be sent, or no stream may be opened (see `capacity`).
+            LocalProtocolError: a field must not be sent.
+            NoStreamError: no stream may be opened (see `capacity`).
         """
         peer = self.peer
         if self._refusal or len(self._streams) >= peer.max_concurrent_streams:
             why = self._refusal or "the server takes no more at once"
-            raise LocalProtocolError(f"no request can be started on this connection: {why}")
+            raise NoStreamError(f"no request can be started on this connection: {why}")
         if protocol and not peer.enable_connect_protocol:
             raise LocalProtocolError("the server does not offer extended CONNECT (RFC 8441)")
         block = self._encoder.encode_request(method, scheme, authority, path, fields, protocol=protocol)

@@ -33,8 +33,8 @@ RESET_BY_PEER: Final = 2
 #: Streams ended early that are told apart from others; older ones are treated as if we had reset them.
 _REMEMBERED_RESETS: Final = 1000
 
-#: A header block that waits for CONTINUATION: its stream, its END_STREAM flag, the fragments so far.
-UnfinishedBlock = tuple[int, bool, list[bytes]]
+#: A header block that waits for CONTINUATION: its stream, its END_STREAM flag, the fragments so far and their size.
+UnfinishedBlock = tuple[int, bool, list[bytes], int]
 
 #: How many frames without content one frame with content makes up for.
 _CREDIT: Final = 8
@@ -96,7 +96,7 @@ class ConnectionState:
         self._encoder = Encoder()
         self._decoder = Decoder(config.header_table_size)
         self._heads = HeadReader(self._decoder, config.max_header_list_size, config.max_header_fields)
-        self._tail = b""  # the beginning of a frame whose rest has not come
+        self._tail = bytearray()  # the beginning of a frame whose rest has not come; it may come byte by byte
         self._expects_settings = True
         self._restricted = True  # only one type of frame is allowed next: settings, or a continuation
         self._continuation: UnfinishedBlock | None = None
@@ -158,7 +158,7 @@ class ConnectionState:
     def _end_all(self, make_error: Callable[[], HyperHTTPError]) -> None:
         self.closed = True
         self._refusal = self._refusal or "the connection is closed"
-        self._tail = b""
+        self._tail = bytearray()
         self._continuation = None
         streams = list(self._streams.values())
         self._streams.clear()

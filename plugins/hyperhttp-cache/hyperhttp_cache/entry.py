@@ -105,9 +105,10 @@ class Entry:
 
 
 def key_of(request: Request) -> str:
-    """What entries are found by: the URL without credentials and fragment."""
+    """What entries are found by: the URL without credentials and fragment, and the host that is asked for if another."""
     url = request.url
-    return f"{url.origin}{url.target}"
+    asked = request.headers.get("host", url.host_header).lower()
+    return f"{url.origin}{url.target}" if asked == url.host_header else f"{url.origin}{url.target} {asked}"
 
 
 def selecting_fields(request: Request, headers: Headers) -> dict[str, str] | None:

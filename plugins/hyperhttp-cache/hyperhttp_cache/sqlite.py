@@ -7,6 +7,7 @@ import os
 import sqlite3
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -40,7 +41,8 @@ _GRANULE: Final = 60.0
 class SQLiteStorage:
     """Entries in a file, the least recently used of which go first. Clients, threads and processes may share one.
 
-    The file is opened when it is first needed. It holds what servers sent; of requests it holds URLs, and digests.
+    The file is opened when it is first needed; one that is made then may be read by its owner alone. It holds what servers
+    sent; of requests it holds URLs, and digests.
 
     Args:
         path: the file; its folder must exist.
@@ -132,6 +134,8 @@ class SQLiteStorage:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    with suppress(FileExistsError):  # what servers have sent is for its owner, and SQLite's own files are like this one
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     connection = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False)
     try:
         (layout,) = connection.execute("PRAGMA user_version").fetchone()

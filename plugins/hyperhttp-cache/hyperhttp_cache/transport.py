@@ -98,7 +98,8 @@ class _Serving:
         request = self._request
         if request.method not in ("GET", "HEAD") or request.content is not None:
             return await self._write_through()
-        if any(name in request.headers for name in _OWN_CONDITIONS) or request.extensions.get("cache") is False:
+        extensions = request.extensions
+        if extensions.get("cache") is False or extensions.get("upgrade") or _has_conditions(request):
             return _marked(await self._send(request), "bypass")
         now = time.time()
         entries = [entry for entry in await self._ask(self._storage.get, self._key) or () if entry.serves(request)]
@@ -192,6 +193,10 @@ class _Serving:
         except Exception:
             logger.exception("the storage of the cache failed")
             return None
+
+
+def _has_conditions(request: Request) -> bool:
+    return any(name in request.headers for name in _OWN_CONDITIONS)
 
 
 def _marked(response: Response, how: str) -> Response:

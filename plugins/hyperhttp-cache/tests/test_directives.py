@@ -1,6 +1,18 @@
+import time
+
 import pytest
 
 from hyperhttp_cache.directives import date_of, directives_of, seconds_of
+
+
+@pytest.fixture
+def far_away():
+    """This machine is in another time zone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "EST5")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 @pytest.mark.parametrize(
@@ -38,11 +50,13 @@ def test_more_seconds_than_can_be_counted_are_for_ever():
     [
         ("Thu, 01 Jan 1970 00:00:10 GMT", 10.0),
         ("Thursday, 01-Jan-70 00:00:10 GMT", 10.0),
+        ("Thu Jan  1 00:00:10 1970", 10.0),
+        ("Thu, 01 Jan 1970 00:00:10 -0000", 10.0),
         ("0", None),
         ("", None),
         (None, None),
         ("Thu, 99 Foo 99999 00:00:10 GMT", None),
     ],
 )
-def test_dates_are_read(text, expected):
+def test_dates_are_read_wherever_this_machine_is(text, expected, far_away):
     assert date_of(text) == expected

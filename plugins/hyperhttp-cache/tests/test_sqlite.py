@@ -71,3 +71,16 @@ def test_a_child_process_opens_the_file_for_itself(tmp_path):
         assert storage.get("key") == [ENTRY]
         assert storage._connection is not before
         before.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_a_new_file_is_its_owners(tmp_path):
+    with SQLiteStorage(tmp_path / "cache.db") as storage:
+        storage.put("key", ENTRY)
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert set(modes.values()) == {0o600}
+    (tmp_path / "shared.db").touch(0o644)
+    (tmp_path / "shared.db").chmod(0o644)
+    with SQLiteStorage(tmp_path / "shared.db") as storage:
+        storage.put("key", ENTRY)
+    assert (tmp_path / "shared.db").stat().st_mode & 0o777 == 0o644

@@ -365,3 +365,25 @@ def test_only_what_the_cache_was_made_with_is_closed(tmp_path):
     CacheTransport(storage).close()
     CacheTransport().close()
     assert storage.closings == 0
+
+
+async def test_a_request_for_another_protocol_is_not_answered_from_the_cache(face, storage, hyperhttp_scripted_server):
+    fresh = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 2\r\n\r\nok"
+    switched = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+    server = hyperhttp_scripted_server([fresh, switched])
+    async with face.client(storage) as client:
+        assert await client.how(server.url) == "miss"
+        assert await client.how(server.url) == "hit"
+        response = await client.get(server.url, extensions={"upgrade": "echo"}, stream=True)
+        assert (response.status_code, response.extensions["cache"]) == (101, "bypass")
+        response.extensions["upgraded"].abort()
+
+
+async def test_hosts_that_are_asked_for_at_one_address_are_kept_apart(face, storage, serve):
+    url = serve("hosts", lambda exchange: reply(exchange.request.headers["host"].encode()))
+    async with face.client(storage) as client:
+        for _ in range(2):
+            for host in ("one.test", "two.test"):
+                assert (await client.get(url, headers={"Host": host})).content == host.encode()
+        assert await client.how(url, headers={"Host": "one.test"}) == "hit"
+        assert (await client.get(url)).content == url.split("/")[2].encode()

@@ -719,3 +719,12 @@ def wait_for(condition: Any, patience: float = 10.0) -> bool:
             return True
         ticks.wait(0.005)
     return False
+
+
+async def test_calls_that_send_one_request_at_a_time_have_spans_of_their_own(telemetry: Any, origin: Any) -> None:
+    request = Request("GET", f"{origin.url}/delay/0.1")
+    async with hyperhttp.Client(plugins=[telemetry.plugin()]) as client:
+        responses = await asyncio.gather(*[client.send(request) for _ in range(3)])
+    assert [response.status_code for response in responses] == [200] * 3
+    assert len(telemetry.spans) == 3
+    assert ATTEMPT not in request.extensions, "the caller's own is as it was"

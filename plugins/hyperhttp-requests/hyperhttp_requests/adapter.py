@@ -102,6 +102,7 @@ class HyperAdapter(BaseAdapter):
         finally:
             with self._lock:
                 held.users -= 1
+            held.close_if_retired()  # the adapter was closed meanwhile, and this has failed, or has no content to wait for
         return self.build_response(request, RawResponse(response, held.close_if_retired))
 
     def build_response(self, req: PreparedRequest, resp: RawResponse) -> Response:

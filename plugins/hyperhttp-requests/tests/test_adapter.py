@@ -361,3 +361,19 @@ def test_http2_can_be_switched_off(origin):
     with requests.Session() as session:
         session.mount("https://", HyperAdapter(http2=False))
         assert session.get(f"{origin.https_url}/get", verify=origin.ca_pem).raw.version == 11
+
+
+def test_an_adapter_that_is_closed_while_a_request_fails_leaves_nothing(hyperhttp_scripted_server):
+    adapter = HyperAdapter()
+    held = []
+
+    def handle(connection, index):
+        connection.read_request()
+        held.extend(adapter._clients.values())
+        adapter.close()
+
+    with requests.Session() as session:
+        session.mount("http://", adapter)
+        with pytest.raises(requests.ConnectionError):
+            session.get(hyperhttp_scripted_server(handle).url)
+    assert [each.client.is_closed for each in held] == [True]

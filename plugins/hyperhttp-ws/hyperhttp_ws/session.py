@@ -34,6 +34,8 @@ _NEVER: Final = math.inf
 _PIECE: Final = 262_144
 #: Messages that a failed send takes out of the way to find out how the peer has closed.
 _KEPT: Final = 16
+#: Times that what is there already is looked at after a deadline: a peer that never stops talking must not move it.
+_OVERTIME: Final = 2
 _PAYLOAD: Final = b"keep-alive"
 
 _now = time.monotonic
@@ -132,9 +134,11 @@ class Session:
             self._receiving = True
         try:
             deadline = _NEVER if timeout is None else _now() + timeout
+            late = 0
             while (message := self._pull()) is None:
                 self._check_open()
-                if not await self._next_bytes(deadline):
+                late += _now() >= deadline
+                if late > _OVERTIME or not await self._next_bytes(deadline):
                     msg = f"no message from {self.name} within {timeout:g} s"
                     raise ReadTimeout(msg, phase="websocket", limit=timeout)
             return message
@@ -283,10 +287,14 @@ class Session:
                 self._closing = True
                 self._write_last(self._framing.close(code, reason))
         deadline = _NEVER if self._close_timeout is None else _now() + self._close_timeout
+        late = 0
         try:
-            while self._is_open():
-                if self._pull() is None and self._is_open() and not await self._next_bytes(deadline):
-                    break  # what comes until then is for nobody
+            while self._is_open() and late <= _OVERTIME:
+                if self._pull() is not None or not self._is_open():
+                    continue  # what comes until then is for nobody
+                late += _now() >= deadline
+                if not await self._next_bytes(deadline):
+                    break
         finally:
             if self._is_open():
                 self.abort("the peer did not answer the Close frame")

@@ -1,6 +1,7 @@
 """What happens to an open WebSocket: keep-alive, ends of every kind, faults, back-pressure, cancellation, threads."""
 
 import asyncio
+import contextlib
 import gc
 import struct
 import threading
@@ -716,3 +717,28 @@ async def test_sockets_leave_nothing_behind(face, echo_url):
         await asyncio.sleep(0.01)
         assert count() - before < 40
         assert client.get_pool_stats() == {}
+
+
+# -- peers that never stop -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["messages", "pings"])
+async def test_a_peer_that_never_stops_cannot_keep_anybody_beyond_his_time(face, raw, what):
+    piece = {
+        "messages": frame(BINARY, b"x" * 60_000),
+        "pings": frame(PING, b"x" * 100) * 500,
+    }[what]
+
+    def talk(connection):
+        with contextlib.suppress(OSError):
+            while True:
+                connection.sendall(piece)
+
+    async with face.connect(raw(talk), close_timeout=0.3, ping_interval=None) as socket:
+        began = time.monotonic()
+        if what != "messages":
+            with pytest.raises(hyperhttp.ReadTimeout):
+                await socket.recv(timeout=0.3)
+        await socket.close()
+        assert time.monotonic() - began < 20
+    assert socket.close_code == 1006

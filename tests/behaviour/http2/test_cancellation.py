@@ -478,3 +478,23 @@ async def test_an_idle_connection_to_a_dead_peer_is_not_used(
         assert await client.read(await client.get(server.url)) == b"ok"
         assert time.monotonic() - started < 1
     assert len(server.peers) == 2
+
+
+async def test_a_jar_that_fails_gives_up_its_stream_alone(face: Any, scripted: ScriptedServerFactory) -> None:
+    class Broken(hyperhttp.Cookies):
+        def extract(self, *arguments: Any, **options: Any) -> Any:
+            raise LookupError
+
+    def script(peer: Peer) -> None:
+        peer.head(peer.request().stream, 200, ("set-cookie", "a=b"))
+        peer.until(RST_STREAM)
+        peer.answer(peer.request().stream)
+        peer.rest()
+
+    server = Server(scripted, script)
+    async with face.client(cookies=Broken(), **server.options) as client:
+        with pytest.raises(LookupError):
+            await client.get(server.url, stream=True)
+        assert in_use(client) == 0
+        assert await client.read(await client.get(server.url)) == b"ok"
+    assert server.resets == [(1, CANCEL)]

@@ -95,6 +95,19 @@ async def test_a_server_that_wants_http1_for_a_request_gets_it(face: Any, h2_ori
         assert (await client.get(h2_origin.https_url + "/get")).http_version == "HTTP/2"
 
 
+async def test_http1_is_spoken_where_it_is_asked_for_although_http2_was_known_before(
+    face: Any, h2_origin: Origin
+) -> None:
+    """What is said about one request says nothing about the others."""
+    async with face.client(http2="prior-knowledge", timeout=5) as client:
+        response = await client.post(h2_origin.url + "/post?fault=http-1-1-required", content=b"once more")
+        assert (response.status_code, response.http_version) == (200, "HTTP/1.1")
+        assert (await client.json(response))["data"] == "once more"
+        assert [attempt.cause for attempt in response.attempts] == ["replay"]
+        assert (await client.get(h2_origin.url + "/get")).http_version == "HTTP/2"
+        assert in_use(client) == 0
+
+
 async def test_where_http1_cannot_be_had_its_demand_is_a_typed_error(
     face: Any, scripted: ScriptedServerFactory
 ) -> None:

@@ -23,6 +23,9 @@ class Loopback:
         return [Address(socket.AF_INET, "127.0.0.1", port)]
 
 
+FOR_PROXIES = {"Proxy-Authorization": "Basic c2VjcmV0"}
+
+
 @pytest.fixture
 def proxy(scripted: ScriptedServerFactory) -> ScriptedServer:
     return scripted([BY_PROXY], repeat=True)
@@ -121,3 +124,35 @@ async def test_an_ipv6_address_and_its_zone(face: Any, proxy: ScriptedServer, mo
         assert await client.text(await client.get("http://[::1]:8080/")) == "proxy"
     lines = [request.split(b"\r\n")[0] for request in proxy.requests]
     assert lines == [b"GET http://[::1]/ HTTP/1.1", b"GET http://[::1]:8080/ HTTP/1.1"]
+
+
+@pytest.mark.parametrize("by", ["NO_PROXY", "proxies=", "proxy=None"])
+async def test_credentials_of_the_client_for_its_proxies_do_not_go_straight_to_an_origin(
+    face: Any, proxy: ScriptedServer, host: ScriptedServer, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    monkeypatch.setenv("NO_PROXY" if by == "NO_PROXY" else "OTHER", "127.0.0.1")
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    settings: dict[str, Any] = {"proxies": {"all": proxy.url, "http://127.0.0.1": None}} if by == "proxies=" else {}
+    call: dict[str, Any] = {"proxy": None} if by == "proxy=None" else {}
+    async with face.client(headers=FOR_PROXIES, **settings) as client:
+        for _ in range(2):
+            assert await client.text(await client.get(host.url, **call)) == "direct"
+        assert await client.text(await client.get("http://app.test/")) == "proxy"
+        request = client.raw.build_request("GET", host.url)
+        await client.send(request, **call)
+        assert "proxy-authorization" in request.headers, "the caller's own is left as it is"
+    assert [b"Basic c2VjcmV0" in each for each in host.requests] == [False] * 3
+    assert [b"Basic c2VjcmV0" in each for each in proxy.requests] == [True]
+
+
+async def test_credentials_that_were_given_for_a_request_are_sent_with_it(
+    face: Any, proxy: ScriptedServer, host: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    async with face.client() as client:
+        await client.get(host.url, headers=FOR_PROXIES)
+    monkeypatch.delenv("HTTP_PROXY")
+    async with face.client(headers=FOR_PROXIES) as client:  # has no proxy that they could be for
+        await client.get(host.url)
+    assert [b"Basic c2VjcmV0" in each for each in host.requests] == [True, True]
