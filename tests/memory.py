@@ -133,7 +133,7 @@ class MemoryChannel:
             self.view = view
         return self.can_fill
 
-    def is_alive(self, idle: float) -> bool:
+    def is_alive(self) -> bool:
         return self.alive and not self.closed
 
     def pause_reading(self) -> None:
@@ -344,7 +344,7 @@ class StubChannel:
         self.closed = False
         self.alive = True
 
-    def is_alive(self, idle: float) -> bool:
+    def is_alive(self) -> bool:
         return self.alive and not self.closed
 
 

@@ -254,7 +254,7 @@ class HTTP1Upgrade(Upgrade):
         if stream.ended or stream.error is not None:
             self.end(stream.error)
         self.channel.attach(self)
-        self.channel.is_alive(0.0)  # what TLS has already read is not in the socket any more: take it now
+        self.channel.is_alive()  # what TLS has already read is not in the socket any more: take it now
 
     def receive_data(self, data: bytes) -> None:
         """Bytes from the peer."""

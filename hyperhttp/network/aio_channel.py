@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import socket
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
@@ -21,8 +22,7 @@ __all__ = ["AioChannel", "OfferGate"]
 
 #: Seconds a TLS peer gets for its close_notify before the transport is aborted.
 _CLOSE_GRACE: Final = 1.0
-#: Seconds; after a longer pause the program may have kept the loop from reading what came meanwhile.
-_BLOCKED: Final = 0.001
+_new_poll: Final = getattr(select, "poll", None)  # Windows has none
 _NOTHING: Final = memoryview(b"")
 
 
@@ -73,6 +73,7 @@ class AioChannel(asyncio.Protocol):
         "_early",
         "_gone",
         "_network",
+        "_poll",
         "_receiver",
         "_sock",
         "_transport",
@@ -90,6 +91,7 @@ class AioChannel(asyncio.Protocol):
     def __init__(self, network: AioHome, sock: socket.socket | None, peer: str) -> None:
         self._network = network
         self._sock = sock
+        self._poll: Any = None
         self._transport: asyncio.Transport | None = None
         self._receiver: Receiver | None = None
         self._early: list[bytes] = []
@@ -222,20 +224,30 @@ class AioChannel(asyncio.Protocol):
         with contextlib.suppress(RuntimeError):
             self._network.loop.call_soon_threadsafe(callback)
 
-    def is_alive(self, idle: float) -> bool:
+    def is_alive(self) -> bool:
         """Not closed, and nothing waits in the socket that would answer a question nobody has asked.
 
-        The loop may have had no time to read it. Frames of a connection that many share may come at any time.
+        The loop may have had no time to read it: a program that asks again at once leaves it none, and a peer that sends
+        more than it was asked for would answer the next request with the rest (response queue poisoning).
         """
-        if self.closed or self._transport is None:
+        transport = self._transport
+        if self.closed or transport is None or transport.is_closing():
             return False
-        return idle < _BLOCKED or (not self._transport.is_closing() and self._is_silent())
+        poll = self._poll
+        if poll is not None and not poll.poll(0):
+            return True
+        return self._is_silent()
 
     def _is_silent(self) -> bool:
+        sock = self._sock
+        if sock is None:
+            return True
+        if self._poll is None and _new_poll is not None:  # the first look: the next ones cost half as much
+            self._poll = poll = _new_poll()
+            poll.register(sock, select.POLLIN)
         try:
-            if self._sock is None:
-                return True
-            return bool(self._sock.recv(1, socket.MSG_PEEK)) and getattr(self._receiver, "multiplexed", False)
+            # Frames of a connection that many share may come at any time.
+            return bool(sock.recv(1, socket.MSG_PEEK)) and getattr(self._receiver, "multiplexed", False)
         except BlockingIOError:
             return True
         except OSError:

@@ -184,8 +184,8 @@ class Channel(Protocol):
     def call_safely(self, callback: Callable[[], None]) -> None:
         """Call back soon, from wherever this is called: a garbage collector asks for no convenient place."""
 
-    def is_alive(self, idle: float) -> bool:
-        """Whether a channel that was idle for `idle` seconds can be used: still open, and nothing came from the peer."""
+    def is_alive(self) -> bool:
+        """Whether a channel that was idle can be used: still open, and nothing came from the peer."""
 
     def pause_reading(self) -> None:
         """Stop taking bytes from the peer."""

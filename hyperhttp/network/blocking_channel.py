@@ -238,7 +238,7 @@ class BlockingChannel:
         """There is no loop: now, or as soon as this thread is done with what it is doing."""
         self._network.call_safely(callback)
 
-    def is_alive(self, idle: float) -> bool:
+    def is_alive(self) -> bool:
         """Whether nothing has come on an idle connection: neither its end nor bytes that belong to no request."""
         if self.closed:
             return False

@@ -345,7 +345,7 @@ class SharedChannel(BlockingChannel):
             if self._receiver is not None:
                 self._receiver.write_resumed()
 
-    def is_alive(self, idle: float) -> bool:
+    def is_alive(self) -> bool:
         """Still open, after what has come on an idle connection was heard: settings, pings, a goodbye."""
         if not self.guard.acquire(blocking=False):
             return not self.closed  # somebody is reading right now

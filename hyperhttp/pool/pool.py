@@ -85,7 +85,7 @@ class ConnectionPool(WaitingLine):
             if not idle:
                 del self._idle_lanes[lane]
             connection.place = IN_USE
-            if connection.expires_at > now and connection.channel.is_alive(now - connection.read_at):
+            if connection.expires_at > now and connection.channel.is_alive():
                 if connection.multiplexed and not self._start_sharing(connection):
                     continue
                 return connection
@@ -134,7 +134,7 @@ class ConnectionPool(WaitingLine):
         while isinstance(given, Waiter):
             waiter = given
             given = await self._wait_for(waiter)
-            if given is not None and not (given.place == IN_USE and given.channel.is_alive(0.0)):
+            if given is not None and not (given.place == IN_USE and given.channel.is_alive()):
                 given = self._replace_dead(given, waiter)
         if given is not None:
             return given

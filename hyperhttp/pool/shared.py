@@ -39,7 +39,7 @@ class SharedPool(ConnectionPool):
                 if connection is None or (connection.multiplexed and connection.place == IN_USE):
                     return connection
                 # Outside of the lock: looking may mean reading from it.
-                usable = connection.expires_at > now and connection.channel.is_alive(now - connection.read_at)
+                usable = connection.expires_at > now and connection.channel.is_alive()
                 if usable and (not connection.multiplexed or self._start_sharing(connection)):
                     return connection
                 self._retire(connection)
@@ -144,7 +144,7 @@ class SharedPool(ConnectionPool):
             while isinstance(given, Waiter):
                 waiter = given
                 given = await self._wait_for(waiter)
-                if given is not None and not (given.place == IN_USE and given.channel.is_alive(0.0)):
+                if given is not None and not (given.place == IN_USE and given.channel.is_alive()):
                     given = self._replace_dead(given, waiter)
             lane = self.lane(lane.route)
         except BaseException:

@@ -130,7 +130,7 @@ async def test_an_end_that_came_before_somebody_listened_is_told(network: AioNet
     ear = Ear()
     channel.attach(ear)  # type: ignore[arg-type]
     assert "lost" in ear.names()
-    assert not channel.is_alive(0.0)
+    assert not channel.is_alive()
 
 
 async def test_a_reset_is_told_with_its_error(network: AioNetwork, scripted: Any) -> None:
@@ -205,10 +205,10 @@ async def test_an_end_while_a_buffer_is_filled_is_told(network: AioNetwork, scri
 async def test_an_idle_channel_is_alive_until_something_comes(network: AioNetwork, scripted: Any) -> None:
     server = scripted.by_connection([[Expect(b"go"), b"surplus", Stall()]])
     channel, ear = await connect(network, at(server.port))
-    assert channel.is_alive(60.0)
+    assert channel.is_alive()
     channel.write(b"go")
     time.sleep(0.05)  # the program keeps the loop from reading
-    assert not channel.is_alive(60.0)
+    assert not channel.is_alive()
     await ear.until(lambda: ear.data)
 
 
@@ -230,7 +230,7 @@ async def test_closing_twice_is_closing_once(network: AioNetwork, scripted: Any,
     for _ in range(2):
         getattr(channel, way)()
         assert channel.closed
-        assert not channel.is_alive(0.0)
+        assert not channel.is_alive()
     await asyncio.sleep(0.01)
     assert network.channels == set()
     assert server.wait_closed()

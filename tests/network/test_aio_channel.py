@@ -103,7 +103,7 @@ async def secured(network: AioNetwork, server: Any, **options: Any) -> AioChanne
 async def test_a_channel_that_is_not_connected_can_do_nothing(network: AioNetwork) -> None:
     channel = AioChannel(network, None, "peer")
     assert (channel.is_connected, channel.alpn, channel.peer) == (False, None, "peer")
-    assert (channel.closed, channel.write_paused, channel.is_alive(0.0)) == (False, False, False)
+    assert (channel.closed, channel.write_paused, channel.is_alive()) == (False, False, False)
     with pytest.raises(ConnectError, match="not connected"):
         channel.write(b"x")
     assert not channel.receive_into(memoryview(bytearray(1)))
@@ -201,17 +201,16 @@ async def test_a_receiver_hears_of_room_while_its_buffer_is_filled(pair: Any) ->
 async def test_what_is_waiting_in_the_socket_is_no_silence(pair: Any) -> None:
     channel, peer = pair
     Ear(channel)
-    assert channel.is_alive(60.0)
+    assert channel.is_alive()
     peer.sendall(b"x")
-    assert channel.is_alive(0.0), "the loop was asked a moment ago; it would have read"
-    assert not channel.is_alive(60.0)
+    assert not channel.is_alive()
 
 
 async def test_an_end_that_the_loop_has_not_seen_yet_is_seen(pair: Any) -> None:
     channel, peer = pair
     Ear(channel)
     peer.close()
-    assert not channel.is_alive(60.0)
+    assert not channel.is_alive()
 
 
 # -- the end -----------------------------------------------------------------------------------------------------
@@ -285,7 +284,7 @@ async def test_detached_the_descriptor_is_closed_without_the_loop(pair: Any, net
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(descriptor)
     assert peer.recv(1) == b""
-    assert (channel.closed, channel.is_alive(0.0), ear.events) == (True, False, [])
+    assert (channel.closed, channel.is_alive(), ear.events) == (True, False, [])
     network.channels.discard(channel)
     channel.detach()
 

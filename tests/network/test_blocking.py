@@ -187,11 +187,11 @@ def test_an_end_while_a_buffer_is_filled_is_told(network: BlockingNetwork, scrip
 def test_an_idle_channel_is_alive_until_something_comes(network: BlockingNetwork, scripted: Any, tls: bool) -> None:
     server = scripted.by_connection([[Expect(b"go"), b"surplus", Stall(5)]], tls=tls)
     channel, ear = connect(network, at(server.port), **options_for(server, tls))
-    assert channel.is_alive(0.0)
-    assert channel.is_alive(0.0), "tickets of TLS are no surplus"
+    assert channel.is_alive()
+    assert channel.is_alive(), "tickets of TLS are no surplus"
     channel.write(b"go")
     time.sleep(0.05)
-    assert not channel.is_alive(0.0)
+    assert not channel.is_alive()
     assert ear.events == []
 
 
@@ -199,7 +199,7 @@ def test_an_idle_channel_that_the_peer_closed_is_not_alive(network: BlockingNetw
     server = scripted.by_connection([Close()], tls=tls)
     channel, _ = connect(network, at(server.port), **options_for(server, tls))
     time.sleep(0.05)
-    assert not channel.is_alive(0.0)
+    assert not channel.is_alive()
 
 
 # -- writing -----------------------------------------------------------------------------------------------------

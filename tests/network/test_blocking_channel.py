@@ -482,7 +482,7 @@ def test_nothing_is_heard_on_a_closed_channel(pair: Any) -> None:
 
 def test_an_idle_channel_is_alive_as_often_as_it_is_asked(pair: Any) -> None:
     channel, _ = pair
-    assert [channel.is_alive(idle) for idle in (0.0, 60.0, 0.0)] == [True] * 3
+    assert [channel.is_alive() for _ in range(3)] == [True] * 3
 
 
 @pytest.mark.parametrize("event", ["bytes", "end", "closed", "forgotten"])
@@ -494,8 +494,8 @@ def test_it_is_not_once_anything_has_happened(pair: Any, network: BlockingNetwor
         "closed": channel.close,
         "forgotten": network.forget,
     }[event]()
-    assert not channel.is_alive(60.0)
-    assert not channel.is_alive(60.0)
+    assert not channel.is_alive()
+    assert not channel.is_alive()
 
 
 @pytest.mark.parametrize("tickets", [0, 1, 2, 5])
@@ -504,7 +504,7 @@ def test_session_tickets_are_no_reason_to_give_a_connection_up(network: Blocking
     accepting.num_tickets = tickets
     for channel, peer in handshaken(network, accepting):
         ear = Ear(channel, 1.0)
-        assert [channel.is_alive(60.0) for _ in range(tickets + 2)] == [True] * (tickets + 2)
+        assert [channel.is_alive() for _ in range(tickets + 2)] == [True] * (tickets + 2)
         channel.write(b"request")
         assert peer.recv(100) == b"request"
         peer.sendall(b"response")
@@ -512,13 +512,13 @@ def test_session_tickets_are_no_reason_to_give_a_connection_up(network: Blocking
         ear.limit = 0.02
         ear.hear()
         assert ear.events == [("overdue",)]
-        assert channel.is_alive(60.0)
+        assert channel.is_alive()
 
 
 def test_bytes_behind_the_tickets_are_noticed(tls_pair: Any) -> None:
     channel, peer = tls_pair
     peer.sendall(b"surplus")
-    assert not channel.is_alive(60.0)
+    assert not channel.is_alive()
 
 
 def test_bytes_that_tls_has_undone_already_are_noticed(tls_pair: Any) -> None:
@@ -526,7 +526,7 @@ def test_bytes_that_tls_has_undone_already_are_noticed(tls_pair: Any) -> None:
     peer.sendall(b"one record, read in two")
     ear = Ear(channel)
     assert channel._sock.recv(3) == b"one"
-    assert not channel.is_alive(60.0)
+    assert not channel.is_alive()
     assert not ear.data
 
 
@@ -536,12 +536,12 @@ def test_the_end_of_tls_is_noticed(tls_pair: Any, way: str) -> None:
     if way == "closing alert":
         closing = Peer(peer.unwrap)
         time.sleep(0.02)
-        assert not channel.is_alive(60.0)
+        assert not channel.is_alive()
         channel.close()
         closing.join(PATIENCE)
     else:
         peer.close()
-        assert not channel.is_alive(60.0)
+        assert not channel.is_alive()
 
 
 # -- sharing, closing, TLS ---------------------------------------------------------------------------------------

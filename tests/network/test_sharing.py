@@ -226,7 +226,7 @@ def test_a_bell_rung_twice_rings_once(pair: Any) -> None:
 def test_the_lock_may_be_taken_again_by_the_thread_that_has_it(pair: Any) -> None:
     hub, _ = pair
     with hub.channel.lock, hub.channel.lock:
-        assert hub.channel.is_alive(0.0)
+        assert hub.channel.is_alive()
 
 
 # -- reading -----------------------------------------------------------------------------------------------------
@@ -545,7 +545,7 @@ def test_a_paused_channel_leaves_what_comes_in_the_socket(pair: Any) -> None:
     hub, peer = pair
     hub.channel.pause_reading()
     peer.sendall(b"abc")
-    assert hub.channel.is_alive(0.0)
+    assert hub.channel.is_alive()
     assert hub.received == 0
     with hub.channel.lock:
         hub.channel.resume_reading()
@@ -658,23 +658,23 @@ def test_left_over_bytes_go_through_tls_too(tls_pair: Any) -> None:
 
 def test_an_idle_channel_hears_what_has_come_and_is_alive(pair: Any) -> None:
     hub, peer = pair
-    assert hub.channel.is_alive(60.0)
+    assert hub.channel.is_alive()
     peer.sendall(b"settings")
-    assert hub.channel.is_alive(60.0)
+    assert hub.channel.is_alive()
     assert hub.received == 8
 
 
 def test_an_idle_channel_that_the_peer_closed_says_so(pair: Any) -> None:
     hub, peer = pair
     peer.close()
-    hub.channel.is_alive(60.0)
+    hub.channel.is_alive()
     assert hub.events == ["eof"], "the connection hears of it, and says whether it can be used"
 
 
 def test_a_closed_channel_is_not_alive(pair: Any) -> None:
     hub, _ = pair
     hub.channel.close()
-    assert not hub.channel.is_alive(0.0)
+    assert not hub.channel.is_alive()
 
 
 def test_asking_whether_it_is_alive_does_not_wait_for_who_reads(pair: Any) -> None:
@@ -689,7 +689,7 @@ def test_asking_whether_it_is_alive_does_not_wait_for_who_reads(pair: Any) -> No
     worker = Worker(hold)
     locked.wait(PATIENCE)
     started = time.monotonic()
-    assert hub.channel.is_alive(0.0)
+    assert hub.channel.is_alive()
     assert time.monotonic() - started < 0.5
     done.set()
     worker.get()
@@ -709,7 +709,7 @@ def test_who_reads_for_all_stops_when_its_own_wait_is_over(pair: Any) -> None:
     peer.sendall(b"a" + b"x" * 130_000)
     assert hub.hear("a") == "a"
     assert hub.received <= 65_536
-    assert hub.channel.is_alive(0.0)  # the rest is for whoever comes next
+    assert hub.channel.is_alive()  # the rest is for whoever comes next
     assert hub.received == 130_001
 
 

@@ -335,7 +335,7 @@ def test_a_connection_that_hears_of_settings_while_it_is_looked_at_is_taken_once
     connection = get(pool, C)
     connection.finish()
     assert connection.place == IDLE
-    connection.channel.is_alive = lambda idle: connection.change(capacity=50) or True
+    connection.channel.is_alive = lambda: connection.change(capacity=50) or True
     assert get(pool, C) is connection
     lane = pool.lane(C)
     assert (connection.place, lane.idle, lane.shared) == (IN_USE, [], [connection])
