@@ -315,7 +315,7 @@ CIRCLE.append(CIRCLE)
         (decimal.Decimal(1), TypeError),
         (Point, TypeError),
     ],
-    ids=lambda value: repr(value)[:40],
+    ids=lambda value: repr(value).split(" at ")[0][:40],  # without addresses: each process of the run collects the same
 )
 def test_both_codecs_refuse_the_same_values(codec, value, error):
     with pytest.raises(error):

@@ -19,7 +19,11 @@ def test_the_core_decodes_gzip_and_deflate_without_any_plugin():
 
 @pytest.mark.parametrize(
     ("name", "data"),
-    [("gzip", gzip.compress(b"x")), ("x-gzip", gzip.compress(b"x")), ("deflate", zlib.compress(b"x"))],
+    [
+        ("gzip", gzip.compress(b"x", mtime=0)),
+        ("x-gzip", gzip.compress(b"x", mtime=0)),
+        ("deflate", zlib.compress(b"x")),
+    ],
 )
 def test_each_coding_of_the_core_comes_in_through_the_hook(name, data):
     coding = PluginManager(environ={}).compile([]).content_codings[name]
