@@ -343,6 +343,31 @@ def test_a_connection_that_hears_of_settings_while_it_is_looked_at_is_taken_once
     assert (connection.place, lane.shared) == (IDLE, [])
 
 
+def test_who_came_while_a_full_connection_was_looked_at_opens_another_one() -> None:
+    pool = make(Dialer(multiplexed=True))
+    connection = get(pool, C)
+    connection.finish()
+    connection.capacity = 1
+    others: list[StubConnection] = []
+    waiter = threading.Thread(target=lambda: others.append(get(pool, C)), daemon=True)
+
+    def look() -> bool:
+        waiter.start()
+        deadline = time.monotonic() + 5
+        while not pool._waiting and time.monotonic() < deadline:
+            time.sleep(0.001)
+        return True
+
+    connection.channel.is_alive = look
+    assert get(pool, C) is connection
+    waiter.join(5)
+    (other,) = others
+    assert other is not connection
+    for each in (connection, other):
+        each.finish()
+    check_books(pool, pool.dialer.opened)
+
+
 def test_a_burst_to_a_dead_host_of_which_nothing_is_known_does_not_dial_one_after_the_other() -> None:
     together = threading.Barrier(3)
 
