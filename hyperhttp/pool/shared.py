@@ -180,10 +180,10 @@ class SharedPool(ConnectionPool):
             started = super()._start_sharing(connection)
             if started:
                 connection.place = IN_USE
-                if self._waiting:
-                    self._share(connection)
-                    while self._grant(connection.lane):
-                        pass  # those who came meanwhile could not open another one: now they may
+            if started and self._waiting:
+                self._share(connection)
+                while self._grant(connection.lane):
+                    pass  # those who came meanwhile could not open another one: now they may
             return started
 
     def _dialed(self, lane: Lane, connection: Connection) -> None:
