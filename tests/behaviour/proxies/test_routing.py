@@ -46,13 +46,14 @@ async def test_every_row_of_the_table(
 ) -> None:
     url = target.https_url if tls else target.url
     async with face.client(proxies=proxy_url, **trust) as client:
+        # First what cannot be sent twice: tinyproxy closes after each answer without saying so.
+        response = await client.post(f"{url}/anything?q=1", content=face.pieces(b"a" * 50_000, b"b" * 50_000))
+        assert (await client.json(response))["data"] == "a" * 50_000 + "b" * 50_000
         response = await client.get(f"{url}/bytes/200000")
         assert (response.status_code, response.http_version) == (200, version)
         assert len(await client.read(response)) == 200_000
-        response = await client.post(f"{url}/anything?q=1", content=face.pieces(b"a" * 50_000, b"b" * 50_000))
-        assert (await client.json(response))["data"] == "a" * 50_000 + "b" * 50_000
         assert (await client.head(f"{url}/get")).status_code == 200
-    assert [request.target for request in target.requests] == ["/bytes/200000", "/anything?q=1", "/get"]
+    assert [request.target for request in target.requests] == ["/anything?q=1", "/bytes/200000", "/get"]
     assert {"via" in request.headers for request in target.requests} == {not tls}, "who forwards says so"
 
 
