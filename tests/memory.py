@@ -244,6 +244,9 @@ class MemoryNetwork:
         self.waits.append((future, deadline, expire))
         return future
 
+    def new_queued_wait(self, deadline: float, queued: Any) -> Any:
+        return self.new_wait(deadline, queued.expired)
+
     def expire(self, future: Any) -> None:
         """Let the deadline of one wait pass."""
         expire = next(expire for each, _, expire in self.waits if each is future)

@@ -28,7 +28,7 @@ from hyperhttp.message.url import URL
 from hyperhttp.network.base import NEVER, new_lock
 from hyperhttp.network.resolver import CachingResolver
 from hyperhttp.pipeline import exchange, send
-from hyperhttp.pipeline.call import Call
+from hyperhttp.pipeline.call import Call, PlainCall
 from hyperhttp.pipeline.exchange import render_head
 from hyperhttp.pipeline.watching import tell_forgotten
 from hyperhttp.plugins.interfaces import DIRECT
@@ -202,7 +202,7 @@ class ClientCore:
         request._url = target.url
         request._fields = head[1]
         request._content = None
-        call: Call = _blank(Call)
+        call: PlainCall = _blank(PlainCall)
         call.pool = pool
         call.request = request
         call.route = target.route

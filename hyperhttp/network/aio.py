@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from hyperhttp.network.addresses import Address
-    from hyperhttp.network.base import Channel, Wait
+    from hyperhttp.network.base import Channel, Queued, Wait
 
 __all__ = ["AioChannel", "AioNetwork", "get_running_loop"]
 
@@ -259,6 +259,14 @@ class AioNetwork:
             if deadline < self.watch.when:
                 self.watch.arm(deadline)
         return future
+
+    def new_queued_wait(self, deadline: float, queued: Queued) -> Wait:
+        """A future; the watch looks after who waits for it."""
+        if deadline < NEVER:
+            self.watch.busy.add(queued)
+            if deadline < self.watch.when:
+                self.watch.arm(deadline)
+        return self.loop.create_future()
 
     def later(self, when: float, callback: Callable[[], None]) -> None:
         """Call back at `when`, unless the network is closed before."""

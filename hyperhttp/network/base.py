@@ -25,6 +25,7 @@ __all__ = [
     "Channel",
     "Network",
     "Patient",
+    "Queued",
     "Receiver",
     "Wait",
     "Watch",
@@ -83,6 +84,13 @@ class Watched(Protocol):
 
     def abort(self, error: Exception | None = None) -> None:
         """Stop at once: the client is closing."""
+
+
+class Queued(Watched, Protocol):
+    """Somebody in a queue, with a deadline of their own."""
+
+    def expired(self) -> Exception:
+        """What the wait fails with once its time has passed."""
 
 
 class Patient(Watched, Protocol):
@@ -295,6 +303,9 @@ class Network(Protocol):
 
     def new_wait(self, deadline: float, expire: Callable[[], Exception]) -> Wait:
         """Something to await until somebody else sets it, or until the deadline passes."""
+
+    def new_queued_wait(self, deadline: float, queued: Queued) -> Wait:
+        """The same for somebody who watches it, and leaves `watch` when it is over: thousands of these cost less."""
 
     def later(self, when: float, callback: Callable[[], None]) -> None:
         """Call back at `when` where there is a loop to do so; blocking clients sweep when they are used."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from hyperhttp.network.addresses import Address
-    from hyperhttp.network.base import Cancellable, Channel, Wait, Watched
+    from hyperhttp.network.base import Cancellable, Channel, Queued, Wait, Watched
 
 __all__ = ["BlockingChannel", "BlockingNetwork"]
 
@@ -343,6 +343,10 @@ class BlockingNetwork:
     def new_wait(self, deadline: float, expire: Callable[[], Exception]) -> Wait:
         """A wait that another thread sets."""
         return ThreadWait(deadline, expire)
+
+    def new_queued_wait(self, deadline: float, queued: Queued) -> Wait:
+        """A wait that another thread sets; it knows its own deadline."""
+        return ThreadWait(deadline, queued.expired)
 
     def later(self, when: float, callback: Callable[[], None]) -> None:
         """Nobody is there to call back; the pool sweeps when it is used."""

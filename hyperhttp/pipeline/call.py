@@ -19,14 +19,13 @@ if TYPE_CHECKING:
     from hyperhttp.message.url import URL
     from hyperhttp.pool.pool import ConnectionPool
 
-__all__ = ["Call"]
+__all__ = ["Call", "PlainCall"]
 
 
-class Call:
-    """One call of a client.
+class PlainCall:
+    """What the last stage needs of a call: all there is of one without options.
 
     Attributes:
-        origin: the origin the call began with.
         pool: where connections come from.
         request: what is sent next.
         route: the way to its origin.
@@ -37,14 +36,51 @@ class Call:
         read: how content is read.
         jar: cookies to send and to keep, or None.
         stream: the content is left on the wire.
+        opened: the connection of the present attempt was opened for it.
+        attempts: what was sent for the present hop and did not give its response.
+    """
+
+    __slots__ = (
+        "attempts",
+        "head",
+        "jar",
+        "now",
+        "opened",
+        "pool",
+        "read",
+        "request",
+        "route",
+        "stream",
+        "timeout",
+        "total_at",
+    )
+
+    attempts: tuple[Attempt, ...]
+    head: bytes | None
+    jar: Cookies | None
+    now: float
+    opened: bool
+    pool: ConnectionPool
+    read: ReadOptions
+    request: Request
+    route: Route
+    stream: bool
+    timeout: Timeout
+    total_at: float
+
+
+class Call(PlainCall):
+    """One call of a client, with everything a stage may ask for.
+
+    Attributes:
+        origin: the origin the call began with.
         find_transport: the transport mounted for a URL, where there are any.
         listeners: plugins' listeners, or None.
         find_route: the way to a URL, for redirects.
-        opened: the connection of the present attempt was opened for it.
         connect_hooks: functions of this call alone that are told of a connection opened for it.
-        attempts: what was sent for the present hop and did not give its response.
         reads: the content is read before the call returns, by whichever stage comes first to the last response.
         retry: what decides on further attempts, or None.
+        proxy_authorization: credentials in the head for a proxy that forwards it, or None.
         proxied: requests may go through a proxy that wants credentials.
         breaker: refuses attempts to hosts that keep failing, or None.
         limiter: says when attempts may begin, or None.
@@ -58,7 +94,6 @@ class Call:
     """
 
     __slots__ = (
-        "attempts",
         "auth",
         "breaker",
         "changed",
@@ -66,26 +101,16 @@ class Call:
         "downgrade",
         "find_route",
         "find_transport",
-        "head",
         "hooks",
         "is_async",
-        "jar",
         "limiter",
         "listeners",
         "max_redirects",
-        "now",
-        "opened",
         "origin",
-        "pool",
         "proxied",
-        "read",
+        "proxy_authorization",
         "reads",
-        "request",
         "retry",
-        "route",
-        "stream",
-        "timeout",
-        "total_at",
     )
 
     def __init__(
@@ -111,7 +136,7 @@ class Call:
         self.read = read
         self.jar = jar
         self.stream = stream
-        self.attempts: tuple[Attempt, ...] = ()
+        self.attempts = ()
         self.changed: Mapping[bytes, Sequence[tuple[bytes, bytes]]] | None = None
 
     find_route: Callable[[URL], Route]
@@ -119,11 +144,11 @@ class Call:
     listeners: Any
     origin: str
     proxied: bool
+    proxy_authorization: bytes | None
     reads: bool
     retry: Any
     breaker: DomainCircuitBreakerManager | None
     limiter: RateLimiter | None
-    opened: bool
     connect_hooks: Sequence[Callable[[Any], Any]]
     auth: Auth | None
     hooks: dict[str, list[Callable[[Any], Any]]] | None

@@ -11,8 +11,7 @@ import time
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from hyperhttp.connection.http2_exchange import HTTP2Exchange, UnansweredError
-from hyperhttp.connection.overdue import locate, waits_for_continue
+from hyperhttp.connection.overdue import UnansweredError, locate, waits_for_continue
 from hyperhttp.connection.stream import ContentStream
 from hyperhttp.exceptions import (
     HyperHTTPError,
@@ -27,6 +26,7 @@ from hyperhttp.message.attempt import Attempt
 from hyperhttp.message.reading import StreamGuard
 from hyperhttp.message.response import Response
 from hyperhttp.pipeline.upgrade import prepare_upgrade, switch_protocols, upgrade_fields
+from hyperhttp.pipeline.watching import tell_all
 from hyperhttp.pool.events import OPENED, REUSED, tell
 from hyperhttp.protocol.events import CONTENT_ENCODING, SET_COOKIE
 from hyperhttp.protocol.http1.writer import write_fields, write_request_line
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from hyperhttp.message.request import Request
     from hyperhttp.message.timing import ConnectionInfo
     from hyperhttp.message.url import URL
-    from hyperhttp.pipeline.call import Call
+    from hyperhttp.pipeline.call import PlainCall
+    from hyperhttp.pool.lane import Waiter
     from hyperhttp.protocol.events import ResponseHead
 
     _Answer = tuple[ResponseHead, bytes | ContentStream, float]
@@ -57,7 +58,7 @@ _now = time.monotonic
 _blank = object.__new__
 
 
-async def exchange(call: Call) -> Response:
+async def exchange(call: PlainCall) -> Response:
     """Send the call's request once and give its response.
 
     Raises:
@@ -66,21 +67,21 @@ async def exchange(call: Call) -> Response:
     """
     pool = call.pool
     request = call.request
-    data = call.head
-    last = False
-    protocol = ""
+    data, last, protocol = call.head, False, ""
     if data is None:
-        if request._extensions:
-            protocol = prepare_upgrade(call)
-        data = render_head(request, call.route)
-        last = (
-            "close" in request.headers.get("connection", "").lower()
-        )  # RFC 9112 section 9.6: the last on its connection
+        data, last, protocol = _first_head(call)
     lane = pool.lanes.get(call.route) or pool.lane(call.route)
     began = call.now
     connection: Any = pool.take(lane, began)
     if connection is None:
-        connection = await _acquire(call)
+        place = pool.line_up(call.route, call.timeout.pool, call.total_at, began)
+        if place is not None:
+            try:
+                await place.wait  # not in `_acquire`: thousands may stand in line, and each frame costs memory
+            except BaseException as error:  # noqa: BLE001 - cancelled, interrupted or too late: it leaves the line
+                pool.leave(place)
+                raise _final(error, request) from error.__cause__
+        connection = await _acquire(call, place)
     tries = 0.0
     while True:
         started = call.now
@@ -91,7 +92,7 @@ async def exchange(call: Call) -> Response:
                 head, content, at = await switch_protocols(connection, call, data, protocol)
                 break
             if connection.multiplexed:
-                head, content, at = await HTTP2Exchange(connection, call.timeout, call.total_at, started).run(request)
+                head, content, at = await connection.exchange(connection, call.timeout, call.total_at, started).run(request)
                 break
             connection.owner = call
             if last:
@@ -115,8 +116,22 @@ async def exchange(call: Call) -> Response:
     return response
 
 
+def _first_head(call: PlainCall) -> tuple[bytes, bool, str]:
+    """The head, whether the request is the last on its connection, and the protocol it asks to switch to."""
+    request = call.request
+    protocol = prepare_upgrade(call) if request._extensions else ""
+    data = render_head(request, call.route)
+    return data, "close" in request.headers.get("connection", "").lower(), protocol  # RFC 9112 section 9.6
+
+
 def _new_response(
-    call: Call, head: ResponseHead, content: Any, at: float, started: float, began: float, info: ConnectionInfo | None
+    call: PlainCall,
+    head: ResponseHead,
+    content: Any,
+    at: float,
+    started: float,
+    began: float,
+    info: ConnectionInfo | None,
 ) -> Response:
     response: Response = _blank(Response)
     response.status_code = head.status_code
@@ -152,7 +167,7 @@ def _new_response(
     return response
 
 
-def _note_phases(response: Response, call: Call, began: float, started: float) -> None:
+def _note_phases(response: Response, call: PlainCall, began: float, started: float) -> None:
     """Keep what `Response.timing` cannot know otherwise: the wait for a connection, and what sending the content took."""
     waited = started is not began
     opened = waited and call.opened
@@ -253,7 +268,7 @@ def check_framing(headers: Headers, request: Request) -> None:
         raise LocalProtocolError(msg)
 
 
-def _abandon(connection: Any, call: Call, content: Any) -> None:
+def _abandon(connection: Any, call: PlainCall, content: Any) -> None:
     """Nobody gets the response: it was interrupted, or a jar of the user's failed."""
     if connection.owner is call:
         connection.abort()
@@ -261,13 +276,13 @@ def _abandon(connection: Any, call: Call, content: Any) -> None:
         content.close()  # its connection serves others too
 
 
-async def _acquire(call: Call, *, fresh: bool = False) -> Any:
+async def _acquire(call: PlainCall, place: Waiter | None = None, *, fresh: bool = False) -> Any:
     pool = call.pool
     timeout = call.timeout
     lane = pool.lane(call.route)
     take = pool.open if fresh else pool.acquire
     try:
-        connection = await take(lane, timeout.pool, timeout.connect, call.total_at, call)
+        connection = await take(lane, timeout.pool, timeout.connect, call.total_at, call, place)
     except HyperHTTPError as error:
         if error.request is not None and error.request is not call.request:
             own = copy(error)  # a look-up or a handshake that several calls were waiting for
@@ -289,7 +304,7 @@ async def _acquire(call: Call, *, fresh: bool = False) -> Any:
     return connection
 
 
-async def _send_content(connection: Any, call: Call, data: bytes) -> _Answer:
+async def _send_content(connection: Any, call: PlainCall, data: bytes) -> _Answer:
     """Send a request with content; what is small and in memory travels with the head."""
     request = call.request
     content = request._content
@@ -306,7 +321,7 @@ async def _send_content(connection: Any, call: Call, data: bytes) -> _Answer:
     return answer
 
 
-def _resend(error: BaseException, connection: Any, call: Call, data: bytes, tries: float) -> bytes:
+def _resend(error: BaseException, connection: Any, call: PlainCall, data: bytes, tries: float) -> bytes:
     """The head to send on another connection; raises what the caller gets to see where that may not be."""
     if connection.owner is call:
         connection.abort()  # failed, cancelled or interrupted: whatever is still ours is closed
@@ -315,16 +330,23 @@ def _resend(error: BaseException, connection: Any, call: Call, data: bytes, trie
         locate(failure, connection.lane)  # the network knows addresses
     if connection.uses <= 1 and isinstance(failure, _FAILED):
         _note_failure(failure, connection, call)
-    if not _may_resend(error, connection, call.request, tries):
+    again = _may_resend(error, connection, call.request, tries)
+    told = getattr(getattr(call, "listeners", None), "unanswered", ())
+    if told and again and isinstance(error, UnansweredError) and not error.was_sent:
+        told = ()  # the connection has taken no request: this is still the first sending
+    if told:
+        tell_all(told, call.request, connection.info, failure, again)
+    if not again:
         raise _final(error, call.request) from error.__cause__
     call.attempts += (Attempt.of("replay", call.request, failure, _now() - call.now),)
     if isinstance(error, UnansweredError) and error.needs_http1:
         call.route = call.route.without_http2()
-        return render_head(call.request, call.route)
-    return data
+    elif not told:
+        return data
+    return render_head(call.request, call.route, getattr(call, "proxy_authorization", None))
 
 
-def _note_failure(failure: HyperHTTPError, connection: Any, call: Call) -> None:
+def _note_failure(failure: HyperHTTPError, connection: Any, call: PlainCall) -> None:
     """A fresh connection has failed: other addresses of the name are tried before this one for a while."""
     end = call.route if call.route.proxy is None else call.route.proxy
     failure.address = connection.channel.peer

@@ -10,6 +10,7 @@ from copy import copy
 from typing import TYPE_CHECKING
 
 from hyperhttp.message.attempt import Attempt
+from hyperhttp.pipeline.call import Call, PlainCall
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from hyperhttp.errors.retry import RetryPolicy
     from hyperhttp.message.response import Response
-    from hyperhttp.pipeline.call import Call
 
 __all__ = ["can_hedge", "send_hedged"]
 
@@ -75,6 +75,6 @@ async def send_hedged(
 
 
 def _adopt(call: Call, winner: Call) -> None:
-    for name in type(call).__slots__:
+    for name in (*PlainCall.__slots__, *Call.__slots__):
         if hasattr(winner, name):
             setattr(call, name, getattr(winner, name))

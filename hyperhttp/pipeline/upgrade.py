@@ -14,13 +14,13 @@ from hyperhttp.protocol.grammar import TOKEN
 if TYPE_CHECKING:
     from hyperhttp.connection.route import Route
     from hyperhttp.message.request import Request
-    from hyperhttp.pipeline.call import Call
+    from hyperhttp.pipeline.call import PlainCall
     from hyperhttp.pool.pool import ConnectionPool
 
 __all__ = ["prepare_upgrade", "switch_protocols", "upgrade_fields"]
 
 
-def prepare_upgrade(call: Call) -> str:
+def prepare_upgrade(call: PlainCall) -> str:
     """The protocol a call asks for, its route made fit for that; empty for none.
 
     Raises:
@@ -53,7 +53,7 @@ def upgrade_fields(request: Request, fields: list[tuple[bytes, bytes]]) -> list[
     return [*kept, (b"Connection", b"Upgrade"), (b"Upgrade", protocol.encode("ascii"))]
 
 
-async def switch_protocols(connection: Any, call: Call, data: bytes, protocol: str) -> tuple[Any, Any, float]:
+async def switch_protocols(connection: Any, call: PlainCall, data: bytes, protocol: str) -> tuple[Any, Any, float]:
     """Send the request; the head of its answer, its content or an `Upgraded`, and the moment it came."""
     if connection.multiplexed:
         # Here and below: what few programs need.

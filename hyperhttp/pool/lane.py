@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from hyperhttp.exceptions import PoolTimeout, TotalTimeout
+from hyperhttp.network.base import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
     from hyperhttp.network.base import Wait
     from hyperhttp.network.failures import AddressFailures
 
-__all__ = ["NOTHING", "Dialer", "Lane", "Waiter", "count", "given_to", "over_in_line", "too_long_in_line"]
+__all__ = ["NOTHING", "Dialer", "Lane", "Line", "Waiter", "count", "given_to", "over_in_line", "too_long_in_line"]
+
+_now = time.monotonic
 
 
 class Dialer(Protocol):
@@ -26,6 +30,13 @@ class Dialer(Protocol):
 
     async def dial(self, lane: Lane, release: Any, deadline: float, total_at: float) -> Any:
         """A connection for the lane's route, ready for its first request."""
+
+
+class Line(Protocol):
+    """Where a waiter stands."""
+
+    def books(self) -> str:
+        """How many connections there are, for the error of who waited for too long."""
 
 
 class Lane:
@@ -66,21 +77,53 @@ class Lane:
 
 
 class Waiter:
-    """A request in line. Its wait is given a connection, or None: the right to open one."""
+    """A request in line. Its wait is given a connection, or None: the right to open one.
 
-    __slots__ = ("in_line", "lane", "left", "number", "started", "timeout", "total_at", "wait")
+    It is what its network watches as well: of thousands that wait, each object costs memory.
+    """
+
+    __slots__ = ("in_line", "lane", "left", "line", "number", "started", "timeout", "total_at", "wait")
+
+    wait: Wait
 
     def __init__(
-        self, number: int, lane: Lane, wait: Wait, started: float, timeout: float | None, total_at: float
+        self, number: int, lane: Lane, line: Line, started: float, timeout: float | None, total_at: float
     ) -> None:
         self.number = number
         self.lane = lane
-        self.wait = wait
+        self.line = line
         self.started = started
         self.timeout = timeout
         self.total_at = total_at
         self.in_line = False
         self.left = False  # it gave up, and what it was given went to somebody else
+
+    @property
+    def deadline(self) -> float:
+        """The moment at which it has waited for long enough."""
+        return self.total_at if self.timeout is None else min(self.started + self.timeout, self.total_at)
+
+    def check(self, now: float) -> float:
+        """Fail the wait once its time has passed."""
+        if self.wait.done():
+            return NEVER
+        if now < self.deadline:
+            return self.deadline
+        self.wait.set_exception(self.expired())
+        return NEVER
+
+    def expired(self) -> Exception:
+        """The error of who waited for too long."""
+        now = _now()
+        waited = now - self.started
+        if now >= self.total_at:
+            return over_in_line(self.lane, waited)
+        return too_long_in_line(self.lane, waited, self.timeout, self.line.books())
+
+    def abort(self, error: Exception | None = None) -> None:
+        """The client is closing."""
+        if not self.wait.done():
+            self.wait.set_exception(error or self.expired())
 
 
 NOTHING: Final[Any] = object()

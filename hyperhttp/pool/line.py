@@ -7,13 +7,14 @@ Waiters that gave up are left where they stand until they come to the head, or u
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hyperhttp.network.base import NEVER
+from hyperhttp.pool.lane import Lane
 
 if TYPE_CHECKING:
     from hyperhttp.connection.route import Route
-    from hyperhttp.pool.lane import Lane, Waiter
+    from hyperhttp.pool.lane import Waiter
 
 __all__ = ["WaitingLine"]
 
@@ -21,13 +22,21 @@ __all__ = ["WaitingLine"]
 class WaitingLine:
     """The queues of a pool; see `hyperhttp.pool.pool.ConnectionPool` for what they are served with."""
 
-    def __init__(self, max_per_lane: int | None) -> None:
+    def __init__(self, max_per_lane: int | None, watched: Any) -> None:
         self.lanes: dict[Route, Lane] = {}
         self._max_per_lane = NEVER if max_per_lane is None else max_per_lane
+        self._watched = watched  # who the network looks after
         self._numbers = 0
         self._line: deque[Waiter] = deque()  # waiters whose lane has room but the pool has not
         self._waiting = 0  # entries in lanes' queues, dead ones included
         self._dead = 0
+
+    def lane(self, route: Route) -> Lane:
+        """The lane of a route, made on first use."""
+        lane = self.lanes.get(route)
+        if lane is None:
+            lane = self.lanes[route] = Lane(route)
+        return lane
 
     def _may_open(self, lane: Lane) -> bool:
         """Only the pool's own limit keeps the lane from opening a connection."""
@@ -79,6 +88,7 @@ class WaitingLine:
 
     def _pop(self, waiter: Waiter) -> None:
         """Take a waiter that is being served out of both queues; it is the first living one of each it is in."""
+        self._watched.discard(waiter)
         if waiter.lane.waiters and waiter.lane.waiters[0] is waiter:
             waiter.lane.waiters.popleft()
         else:

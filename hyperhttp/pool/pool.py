@@ -13,10 +13,10 @@ from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any, Final
 
 from hyperhttp.connection.base import GONE, IDLE, IN_USE, NEW
-from hyperhttp.exceptions import ClientClosed, PoolTimeout, TotalTimeout
+from hyperhttp.exceptions import ClientClosed
 from hyperhttp.network.base import NEVER
 from hyperhttp.pool.events import CLOSED, LEFT_IDLE, OPENED, tell
-from hyperhttp.pool.lane import NOTHING, Lane, Waiter, count, given_to, over_in_line, too_long_in_line
+from hyperhttp.pool.lane import NOTHING, Waiter, count, given_to
 from hyperhttp.pool.line import WaitingLine
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hyperhttp.connection.route import Route
     from hyperhttp.network.base import Network
     from hyperhttp.pool.events import ConnectionEvent
-    from hyperhttp.pool.lane import Dialer
+    from hyperhttp.pool.lane import Dialer, Lane
 
 __all__ = ["ConnectionPool"]
 
@@ -49,7 +49,7 @@ class ConnectionPool(WaitingLine):
     """
 
     def __init__(self, network: Network, dialer: Dialer, limits: Limits) -> None:
-        super().__init__(limits.max_connections_per_host)
+        super().__init__(limits.max_connections_per_host, network.watch.busy)
         self.network = network
         self.closed = False
         self.listeners: tuple[Callable[[ConnectionEvent], None], ...] = ()
@@ -65,13 +65,6 @@ class ConnectionPool(WaitingLine):
         self._sweep_at = NEVER
 
     # -- taking ------------------------------------------------------------------------------------------------------
-
-    def lane(self, route: Route) -> Lane:
-        """The lane of a route, made on first use."""
-        lane = self.lanes.get(route)
-        if lane is None:
-            lane = self.lanes[route] = Lane(route)
-        return lane
 
     def take(self, lane: Lane, now: float) -> Connection | None:
         """An idle connection that can be used, at once; None if there is none."""
@@ -116,6 +109,7 @@ class ConnectionPool(WaitingLine):
         connect_timeout: float | None,
         total_at: float,
         opener: object = None,
+        place: Waiter | None = None,
     ) -> Connection:
         """A connection of the lane: idle, new, or as soon as one is free.
 
@@ -125,15 +119,20 @@ class ConnectionPool(WaitingLine):
             connect_timeout: seconds a new connection may take.
             total_at: moment at which the whole call is over.
             opener: whose `Connection.opener` a new connection is.
+            place: from `line_up`, once its turn has come.
 
         Raises:
             PoolTimeout: the line was too long.
             ConnectError, ConnectTimeout, TLSError: a new connection could not be opened.
         """
-        given = self._admit(lane, timeout, total_at)
+        given = place or self._admit(lane, timeout, total_at)
         while isinstance(given, Waiter):
             waiter = given
-            given = await self._wait_for(waiter)
+            try:
+                given = await waiter.wait
+            except BaseException:
+                self.leave(waiter)
+                raise
             if given is not None and not (given.place == IN_USE and given.channel.is_alive()):
                 given = self._replace_dead(given, waiter)
         if given is not None:
@@ -166,21 +165,24 @@ class ConnectionPool(WaitingLine):
         if connection is not None:
             return connection
         lane = self.lane(lane.route)  # looking for one may have emptied it
-        return None if self._reserve(lane) else self._enqueue(lane, timeout, total_at)
+        return None if self._reserve(lane) else self._enqueue(lane, timeout, total_at, _now())
 
-    async def open(
-        self,
-        lane: Lane,
-        timeout: float | None,
-        connect_timeout: float | None,
-        total_at: float,
-        opener: object = None,
-    ) -> Connection:
-        """A connection that has served nobody yet, for a request that met a stale one."""
+    def line_up(self, route: Route, timeout: float | None, total_at: float, now: float) -> Waiter | None:
+        """A place in the line for a caller that awaits its `Waiter.wait` itself; None where `acquire` need not wait.
+
+        Whoever stops waiting before its turn has come calls `leave`.
+        """
+        lane = self.lane(route)
+        if self.closed or self._can_open(lane):
+            return None
+        return self._enqueue(lane, timeout, total_at, now)
+
+    async def open(self, lane: Lane, *arguments: Any) -> Connection:
+        """A connection that has served nobody yet, for a request that met a stale one; arguments as of `acquire`."""
         for connection in self._take_all(lane):
             # Its neighbours were idle for as long: they are stale too more often than not.
             self._retire(connection)
-        return await self.acquire(lane, timeout, connect_timeout, total_at, opener)
+        return await self.acquire(lane, *arguments)
 
     def _take_all(self, lane: Lane) -> list[Connection]:
         idle, lane.idle = lane.idle, []
@@ -195,12 +197,17 @@ class ConnectionPool(WaitingLine):
         if not lane.idle:
             self._idle_lanes.pop(lane, None)
 
+    def _can_open(self, lane: Lane) -> bool:
+        """Whether there is room for another connection, and nobody who came before waits for it."""
+        room = self._total < self._max or self._idle_lanes
+        return bool(room) and self._may_open(lane) and self._first(lane.waiters) is None
+
     def _reserve(self, lane: Lane) -> bool:
         """Take the right to open a connection, closing somebody's idle one if that makes room."""
-        if not self._may_open(lane) or self._first(lane.waiters) is not None:
+        if not self._can_open(lane):
             return False
-        if self._total >= self._max and not self._evict():
-            return False
+        if self._total >= self._max:
+            self._evict()
         self._total += 1
         lane.total += 1
         lane.dialing += 1
@@ -373,28 +380,22 @@ class ConnectionPool(WaitingLine):
 
     # -- the line ----------------------------------------------------------------------------------------------------
 
-    def _enqueue(self, lane: Lane, timeout: float | None, total_at: float) -> Waiter:
+    def _enqueue(self, lane: Lane, timeout: float | None, total_at: float, now: float) -> Waiter:
         self._numbers += 1
-        waiter = self._new_waiter(self._numbers, lane, _now(), timeout, total_at)
+        waiter = self._new_waiter(self._numbers, lane, now, timeout, total_at)
         lane.waiters.append(waiter)
         self._waiting += 1
         self._line_up(lane)
         return waiter
 
     def _new_waiter(self, number: int, lane: Lane, started: float, timeout: float | None, total_at: float) -> Waiter:
-        deadline = total_at if timeout is None else min(started + timeout, total_at)
-        wait = self.network.new_wait(deadline, lambda: self._line_too_long(lane, started, timeout, total_at))
-        return Waiter(number, lane, wait, started, timeout, total_at)
+        waiter = Waiter(number, lane, self, started, timeout, total_at)
+        waiter.wait = self.network.new_queued_wait(waiter.deadline, waiter)
+        return waiter
 
-    async def _wait_for(self, waiter: Waiter) -> Connection | None:
-        try:
-            return await waiter.wait  # type: ignore[no-any-return]  # what it was given
-        except BaseException:
-            self._gave_up(waiter)
-            raise
-
-    def _gave_up(self, waiter: Waiter) -> None:
+    def leave(self, waiter: Waiter) -> None:
         """A waiter was cancelled or timed out; what it was given in the meantime goes to the next one."""
+        self._watched.discard(waiter)
         given = given_to(waiter.wait)
         if given is NOTHING:
             waiter.wait.cancel()
@@ -434,14 +435,10 @@ class ConnectionPool(WaitingLine):
         waiter.wait.set_result(None)
         return True
 
-    def _line_too_long(
-        self, lane: Lane, started: float, limit: float | None, total_at: float
-    ) -> PoolTimeout | TotalTimeout:
-        now = _now()
-        if now >= total_at:
-            return over_in_line(lane, now - started)
+    def books(self) -> str:
+        """How many connections there are, for the error of who waited for too long."""
         most = "" if self._max == NEVER else f", pool limit {self._max}"
-        return too_long_in_line(lane, now - started, limit, f"{self._total} open{most}")
+        return f"{self._total} open{most}"
 
     # -- expiry, statistics, the end ---------------------------------------------------------------------------------
 
@@ -484,6 +481,7 @@ class ConnectionPool(WaitingLine):
         for lane in tuple(self.lanes.values()):
             waiters, lane.waiters = lane.waiters, deque()
             for waiter in waiters:
+                self._watched.discard(waiter)
                 if not waiter.wait.done():
                     waiter.wait.set_exception(ClientClosed())
             for connection in self._take_all(lane):

@@ -11,6 +11,7 @@ from hyperhttp.pool.pool import ConnectionPool
 if TYPE_CHECKING:
     from hyperhttp.config import Limits
     from hyperhttp.connection.base import Connection
+    from hyperhttp.connection.route import Route
     from hyperhttp.network.base import Network
     from hyperhttp.pool.lane import Lane
 
@@ -125,10 +126,13 @@ class SharedPool(ConnectionPool):
             raise
         return given
 
+    def line_up(self, route: Route, timeout: float | None, total_at: float, now: float) -> None:
+        """Nobody stands in line outside of `acquire`, which leaves nothing behind when Ctrl-C comes."""
+
     def _leave_line(self, lane: Lane, newest: int) -> None:
         """Ctrl-C came just when somebody had their place in line."""
         for waiter in [each for each in self.lane(lane.route).waiters if each.number > newest]:
-            self._gave_up(waiter)
+            self.leave(waiter)
 
     async def acquire(
         self,
@@ -137,13 +141,18 @@ class SharedPool(ConnectionPool):
         connect_timeout: float | None,
         total_at: float,
         opener: object = None,
+        place: Waiter | None = None,
     ) -> Connection:
         """A connection of the lane; Ctrl-C at any moment leaves nothing behind."""
-        given: Any = self._admit(lane, timeout, total_at)
+        given: Any = place or self._admit(lane, timeout, total_at)
         try:
             while isinstance(given, Waiter):
                 waiter = given
-                given = await self._wait_for(waiter)
+                try:
+                    given = await waiter.wait
+                except BaseException:
+                    self.leave(waiter)  # and once more by `_undo`, should Ctrl-C come in the middle of it
+                    raise
                 if given is not None and not (given.place == IN_USE and given.channel.is_alive()):
                     given = self._replace_dead(given, waiter)
             lane = self.lane(lane.route)
@@ -162,7 +171,7 @@ class SharedPool(ConnectionPool):
         if given is None:
             self._dial_failed(self.lane(lane.route))
         elif isinstance(given, Waiter):
-            self._gave_up(given)
+            self.leave(given)
         else:
             self._take_back(given)
 
@@ -227,11 +236,12 @@ class SharedPool(ConnectionPool):
         with self._lock:
             super()._freed(lane)
 
-    def _gave_up(self, waiter: Any) -> None:
+    def leave(self, waiter: Any) -> None:
+        """A waiter stopped waiting."""
         with self._lock:
             if not waiter.left:
                 waiter.left = True
-                super()._gave_up(waiter)
+                super().leave(waiter)
 
     def sweep(self) -> None:
         """Close idle connections whose time has passed."""

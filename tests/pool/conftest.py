@@ -10,6 +10,7 @@ import pytest
 from hyperhttp.config import Limits
 from hyperhttp.connection.route import Route
 from hyperhttp.network.base import NEVER
+from hyperhttp.pool import lane as lane_module
 from hyperhttp.pool import pool as pool_module
 from hyperhttp.pool.pool import ConnectionPool
 from tests.memory import HandDialer, MemoryNetwork, StubConnection, turns
@@ -29,6 +30,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(pool_module, "_now", clock)
+    monkeypatch.setattr(lane_module, "_now", clock)
     return clock
 
 

@@ -8,11 +8,18 @@ from typing import Any
 import pytest
 
 from hyperhttp.connection.route import Route
+from hyperhttp.exceptions import ClientClosed, PoolTimeout, TotalTimeout
 from hyperhttp.network.base import NEVER
 from hyperhttp.network.blocking import ThreadWait
+from hyperhttp.pool import lane as lane_module
 from hyperhttp.pool.lane import NOTHING, Lane, Waiter, count, given_to, over_in_line, too_long_in_line
 
 TLS: Any = object()
+
+
+class Books:
+    def books(self) -> str:
+        return "3 open"
 
 
 @pytest.mark.parametrize(
@@ -56,8 +63,40 @@ def test_what_a_thread_was_given() -> None:
 
 def test_a_waiter_knows_its_place() -> None:
     lane, wait = Lane(Route("http", "a.example", 80)), ThreadWait(NEVER, ValueError)
-    waiter = Waiter(7, lane, wait, 1000.0, 5.0, NEVER)
+    waiter = Waiter(7, lane, Books(), 1000.0, 5.0, NEVER)
+    waiter.wait = wait
     assert (waiter.number, waiter.lane, waiter.wait, waiter.in_line) == (7, lane, wait, False)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "total_at", "deadline"),
+    [(5.0, NEVER, 1005.0), (None, 1003.0, 1003.0), (5.0, 1002.0, 1002.0), (None, NEVER, NEVER)],
+)
+async def test_a_waiter_fails_once_its_time_has_passed(
+    monkeypatch: pytest.MonkeyPatch, timeout: Any, total_at: float, deadline: float
+) -> None:
+    waiter = Waiter(7, Lane(Route("http", "a.example", 80)), Books(), 1000.0, timeout, total_at)
+    waiter.wait = asyncio.get_running_loop().create_future()
+    assert waiter.deadline == deadline
+    if deadline == NEVER:
+        return
+    assert waiter.check(deadline - 0.5) == deadline
+    assert not waiter.wait.done()
+    monkeypatch.setattr(lane_module, "_now", lambda: deadline)
+    assert waiter.check(deadline) == NEVER
+    expected = TotalTimeout if deadline == total_at else PoolTimeout
+    with pytest.raises(expected, match=f"{deadline - 1000:g} s"):
+        await waiter.wait
+    assert waiter.check(deadline) == NEVER, "nothing to watch any more"
+
+
+async def test_who_waits_hears_that_the_client_is_closing() -> None:
+    waiter = Waiter(7, Lane(Route("http", "a.example", 80)), Books(), 1000.0, None, NEVER)
+    waiter.wait = asyncio.get_running_loop().create_future()
+    waiter.abort(ClientClosed())
+    waiter.abort(ClientClosed())
+    with pytest.raises(ClientClosed):
+        await waiter.wait
 
 
 def test_lanes_of_one_name_are_counted_together() -> None:
