@@ -75,7 +75,7 @@ def tell(
     event = describe(kind, connection)
     for listener in listeners:
         try:
-            _refuse_waiting(listener(event))
+            refuse_waiting(listener(event))
         except Exception:
             from logging import getLogger
 
@@ -104,11 +104,15 @@ def describe(kind: str, connection: Connection) -> ConnectionEvent:
     )
 
 
-def _refuse_waiting(result: Any) -> None:
-    """Connections open and close where nothing waits for a listener."""
+def refuse_waiting(result: Any) -> None:
+    """Connections open and close, and responses are over, where nothing waits for a listener.
+
+    Raises:
+        TypeError: that is what it wants.
+    """
     if hasattr(result, "__await__"):
         close = getattr(result, "close", None)
         if close is not None:
             close()  # or Python would complain of a coroutine that was never awaited
-        msg = "hooks and listeners for connections must be plain functions, not async ones"
+        msg = "hooks and listeners for what may happen where nothing waits must be plain functions, not async ones"
         raise TypeError(msg)

@@ -52,6 +52,7 @@ class ConnectionPool(WaitingLine):
         super().__init__(limits.max_connections_per_host, network.watch.busy)
         self.network = network
         self.closed = False
+        self.beside: set[Any] = set()  # keys of what runs beside calls
         self.listeners: tuple[Callable[[ConnectionEvent], None], ...] = ()
         self.idlers: tuple[Callable[[ConnectionEvent], None], ...] = ()  # told of those with nothing to do
         self.hooks: Mapping[str, Sequence[Callable[[ConnectionEvent], Any]]] | None = None
