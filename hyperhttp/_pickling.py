@@ -5,7 +5,6 @@ And what to say of objects that cannot travel at all.
 
 from __future__ import annotations
 
-import pickle
 from typing import Any, NoReturn, TypeVar
 
 __all__ = ["pack", "rebuild", "refuse_copies"]
@@ -24,6 +23,8 @@ def pack(error: BaseException) -> tuple[Any, ...]:
 
 def rebuild(cls: type[ErrorT], args: tuple[Any, ...], plain: dict[str, Any], packed: dict[str, bytes]) -> ErrorT:
     """Make an exception without its ``__init__``, whose signature a subclass may have changed."""
+    import pickle  # exceptions hardly ever travel
+
     error = cls.__new__(cls)
     error.args = args
     error.__dict__.update(plain)
@@ -37,6 +38,8 @@ def rebuild(cls: type[ErrorT], args: tuple[Any, ...], plain: dict[str, Any], pac
 
 def _split_state(state: dict[str, Any]) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Separate plain values from objects, which travel one by one: what cannot be pickled is left out."""
+    import pickle
+
     plain: dict[str, Any] = {}
     packed: dict[str, bytes] = {}
     for name, value in state.items():

@@ -9,8 +9,9 @@ from __future__ import annotations
 import enum
 import functools
 import math
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
+
+from hyperhttp._records import Record
 
 __all__ = ["UNSET", "Limits", "Timeout", "Unset", "UnsetType"]
 
@@ -36,8 +37,7 @@ UNSET: Final = Unset.UNSET
 """Marks an option that was not given, where ``None`` has a meaning of its own."""
 
 
-@dataclass(frozen=True, slots=True, init=False, repr=False)
-class Timeout:
+class Timeout(Record):
     """How long each phase of a call may take, in seconds; ``None`` means as long as it takes.
 
     ``Timeout(5.0)`` sets the four phases, ``Timeout(connect=5.0)`` sets one and leaves the others without a
@@ -55,6 +55,8 @@ class Timeout:
         TypeError: A value is not a number.
         ValueError: A value is zero, negative or not a number of seconds.
     """
+
+    __slots__ = ("connect", "pool", "read", "total", "write")
 
     connect: float | None
     read: float | None
@@ -101,8 +103,7 @@ class Timeout:
         return f"Timeout({', '.join(given)})"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Record):
     """How many connections a client keeps, and for how long; ``None`` removes a limit.
 
     Attributes:
@@ -117,20 +118,35 @@ class Limits:
         ValueError: A value is out of range.
     """
 
-    max_connections: int | None = 100
-    max_connections_per_host: int | None = None
-    max_keepalive_connections: int | None = 20
-    keepalive_expiry: float | None = 120.0
-    max_connection_age: float | None = None
+    __slots__ = (
+        "keepalive_expiry",
+        "max_connection_age",
+        "max_connections",
+        "max_connections_per_host",
+        "max_keepalive_connections",
+    )
 
-    def __post_init__(self) -> None:
-        _check_count("max_connections", self.max_connections, minimum=1)
-        _check_count("max_connections_per_host", self.max_connections_per_host, minimum=1)
-        _check_count("max_keepalive_connections", self.max_keepalive_connections, minimum=0)
-        expiry = self.keepalive_expiry
-        if expiry != 0 or isinstance(expiry, bool):
-            object.__setattr__(self, "keepalive_expiry", _seconds("keepalive_expiry", expiry))
-        object.__setattr__(self, "max_connection_age", _seconds("max_connection_age", self.max_connection_age))
+    max_connections: int | None
+    max_connections_per_host: int | None
+    max_keepalive_connections: int | None
+    keepalive_expiry: float | None
+    max_connection_age: float | None
+
+    def __init__(
+        self,
+        max_connections: int | None = 100,
+        max_connections_per_host: int | None = None,
+        max_keepalive_connections: int | None = 20,
+        keepalive_expiry: float | None = 120.0,
+        max_connection_age: float | None = None,
+    ) -> None:
+        _check_count("max_connections", max_connections, minimum=1)
+        _check_count("max_connections_per_host", max_connections_per_host, minimum=1)
+        _check_count("max_keepalive_connections", max_keepalive_connections, minimum=0)
+        counts = (max_connections, max_connections_per_host, max_keepalive_connections)
+        if keepalive_expiry != 0 or isinstance(keepalive_expiry, bool):
+            keepalive_expiry = _seconds("keepalive_expiry", keepalive_expiry)
+        self._fill(*counts, keepalive_expiry, _seconds("max_connection_age", max_connection_age))
 
 
 @functools.lru_cache(maxsize=256, typed=True)  # typed: True must not find what 1 left behind

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from hyperhttp.message.request import Request
     from hyperhttp.message.response import Response
 
-__all__ = ["ANY", "Auth"]
+__all__ = ["ANY", "Auth", "ContentHash"]
 
 #: As the name of a scheme: whatever the server asks for. No scheme may have it.
 ANY: Final = "any"
@@ -36,3 +36,15 @@ class Auth:
             request: what is about to be sent; change its header fields.
         """
         yield request
+
+
+class ContentHash(NamedTuple):
+    """What a flow yields in the place of a request where it needs the hash of content that is not in memory.
+
+    It is sent the hash in hexadecimal digits.
+
+    Attributes:
+        algorithm: as `hashlib` calls it.
+    """
+
+    algorithm: str

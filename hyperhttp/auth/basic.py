@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from binascii import b2a_base64
 from typing import TYPE_CHECKING
 
 from hyperhttp.auth.base import Auth
@@ -36,7 +36,7 @@ class BasicAuth(Auth):
         if any(byte < 32 or byte == 127 for byte in user + secret):
             msg = "user name and password for Basic authentication cannot contain control characters"
             raise ValueError(msg)
-        self._value = "Basic " + b64encode(user + b":" + secret).decode("ascii")
+        self._value = "Basic " + b2a_base64(user + b":" + secret, newline=False).decode("ascii")
 
     def auth_flow(self, request: Request) -> Generator[Request, Response, None]:
         """Add the Authorization field."""

@@ -13,9 +13,10 @@ import re
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from hyperhttp.auth.base import Auth
+from hyperhttp.auth.base import Auth, ContentHash
 from hyperhttp.auth.challenge import parse_challenges, parse_parameters
 from hyperhttp.exceptions import InvalidURL, LocalProtocolError, StreamConsumed
+from hyperhttp.message.extensions import request_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_ANSWERS",
-    "ContentHash",
     "DigestAuth",
     "DigestSession",
     "DigestTerms",
@@ -159,18 +159,6 @@ def _new_cnonce() -> str:
     from secrets import token_hex  # takes its time to load, and is for those who meet a challenge
 
     return token_hex(16)
-
-
-class ContentHash(NamedTuple):
-    """What a flow yields in the place of a request where it needs the hash of content that is not in memory.
-
-    It is sent the hash in hexadecimal digits.
-
-    Attributes:
-        algorithm: as `hashlib` calls it.
-    """
-
-    algorithm: str
 
 
 class Nonce:
@@ -466,9 +454,8 @@ def _sign(request: Request, session: DigestSession | None, content_hash: str) ->
     signed.headers.pop("Authorization", None)  # what an earlier hop left would be a use of its nonce again
     if session is not None:
         content = b"" if request.content is None else request.content.data or b""
-        signed.headers["Authorization"] = session.authorization(
-            request.method, request.url.target, content, content_hash
-        )
+        target = request_target(request) if request._extensions else request.url.target
+        signed.headers["Authorization"] = session.authorization(request.method, target, content, content_hash)
     return signed
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import stat
 from io import StringIO
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 from hyperhttp.auth.base import Auth
@@ -20,6 +19,7 @@ from hyperhttp.auth.basic import BasicAuth
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
+    from pathlib import Path
 
     from hyperhttp.message.request import Request
     from hyperhttp.message.response import Response
@@ -56,6 +56,8 @@ class NetrcFile:
     __slots__ = ("_entries", "path")
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        from pathlib import Path  # there is a file, then
+
         self.path = Path(path)
         self._entries: _Entries | None = None
 

@@ -68,8 +68,8 @@ class Client:
         telemetry: told of every attempt; see `hyperhttp.errors.telemetry`.
         circuit_breaker_manager: leaves hosts alone that keep failing; see `hyperhttp.errors.circuit_breaker`.
         rate_limit: requests per second and host, a `hyperhttp.errors.rate_limit.RateLimit`, or a `RateLimiter` to share.
-        event_hooks: functions by event: ``"request"``, ``"response"``, ``"error"``, ``"retry"``, ``"redirect"``,
-            ``"connect"`` and ``"close"``.
+        event_hooks: functions by event: ``"request"``, ``"response"``, ``"error"``, ``"done"``, ``"retry"``,
+            ``"redirect"``, ``"connect"`` and ``"close"``.
         user_agent: instead of ``hyperhttp/<version>``.
         happy_eyeballs_delay: seconds before the next address is tried beside the first; 0 races at once.
         dns_ttl: seconds an answer of the name service is kept.
@@ -230,6 +230,27 @@ class Client:
     def event_hooks(self) -> dict[str, list[Callable[..., Any]]]:
         """Hooks by event; the lists may be changed at any time."""
         return self._core.event_hooks
+
+    @property
+    def listeners(self) -> tuple[object, ...]:
+        """Who hears of what happens in this client: listeners of its plugins, and those that were added."""
+        return self._core._listeners.objects
+
+    def add_listener(self, listener: object) -> None:
+        """Have a `hyperhttp.plugins.EventListener` told of the calls that begin from now on; twice is once.
+
+        Raises:
+            PluginError: it has none of the methods, or one of them would have to be awaited where nothing waits.
+        """
+        from hyperhttp.client.listening import join_listener  # mostly they are a plugin's, and there from the start
+
+        join_listener(self._core, listener)
+
+    def remove_listener(self, listener: object) -> None:
+        """Tell a listener of no further calls, one of a plugin too; it hears the end of those that have begun."""
+        from hyperhttp.client.listening import leave_listener  # the same
+
+        leave_listener(self._core, listener)
 
     @property
     def base_url(self) -> URL | None:

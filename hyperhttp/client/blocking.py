@@ -179,6 +179,27 @@ class SyncClient:
         return self._core.event_hooks
 
     @property
+    def listeners(self) -> tuple[object, ...]:
+        """Who hears of what happens in this client: listeners of its plugins, and those that were added."""
+        return self._core._listeners.objects
+
+    def add_listener(self, listener: object) -> None:
+        """Have a `hyperhttp.plugins.EventListener` told of the calls that begin from now on; twice is once.
+
+        Raises:
+            PluginError: it has none of the methods, or one of them would have to be awaited where nothing waits.
+        """
+        from hyperhttp.client.listening import join_listener  # mostly they are a plugin's, and there from the start
+
+        join_listener(self._core, listener)
+
+    def remove_listener(self, listener: object) -> None:
+        """Tell a listener of no further calls, one of a plugin too; it hears the end of those that have begun."""
+        from hyperhttp.client.listening import leave_listener  # the same
+
+        leave_listener(self._core, listener)
+
+    @property
     def base_url(self) -> URL | None:
         """What relative URLs extend."""
         return self._core.settings.base_url

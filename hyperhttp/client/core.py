@@ -296,7 +296,7 @@ class ClientCore:
         own_hooks = hooks_of_call(get("event_hooks"))
         call.hooks = merge_hooks(self._hooks, own_hooks)
         call.connect_hooks = own_hooks["connect"] if own_hooks is not None else ()
-        call.listeners = self._listeners if self._attempts else None
+        call.listeners = self._listeners if self._attempts or (call.hooks and call.hooks["done"]) else None
         call.find_transport = self.transports.find if self.transports else None
         call.retry = self._retries if "retry" not in options else self._retries_for(options["retry"])
         call.reads = not call.stream

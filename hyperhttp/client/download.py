@@ -20,12 +20,12 @@ from hyperhttp.client.options import REQUEST_OPTIONS, SENDING_OPTIONS, RequestOp
 from hyperhttp.client.partial import Note, PartFile
 from hyperhttp.client.refusals import refuse
 from hyperhttp.exceptions import DownloadError, HyperHTTPError
+from hyperhttp.message.cookie_date import parse_cookie_date
 from hyperhttp.message.digests import expected_digests, sent_digests
 from hyperhttp.message.disposition import download_name
 from hyperhttp.message.headers import Headers
 from hyperhttp.message.pieces import Bytes
 from hyperhttp.message.progress import ProgressTypes, report
-from hyperhttp.message.set_cookie import parse_cookie_date
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,12 +9,16 @@ from hyperhttp.client.options import check_names
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["CONNECTION_EVENTS", "EVENTS", "HooksByEvent", "hooks_of", "hooks_of_call", "merge_hooks"]
+__all__ = ["EVENTS", "PLAIN_EVENTS", "HooksByEvent", "hooks_of", "hooks_of_call", "merge_hooks"]
 
-#: Events of connections: they happen where nothing may wait, and connections outlive requests.
-CONNECTION_EVENTS: Final = ("connect", "close")
+#: Events that happen where nothing may wait, and why.
+PLAIN_EVENTS: Final = {
+    "done": "a response may be over where nothing can wait for a hook",
+    "connect": "connections open and close where nothing can wait for a hook",
+    "close": "connections open and close where nothing can wait for a hook",
+}
 #: Events that `event_hooks` may name.
-EVENTS: Final = frozenset({"request", "response", "error", "retry", "redirect", *CONNECTION_EVENTS})
+EVENTS: Final = frozenset({"request", "response", "error", "retry", "redirect", *PLAIN_EVENTS})
 
 HooksByEvent: TypeAlias = "dict[str, list[Callable[..., Any]]]"
 
@@ -23,7 +27,7 @@ def hooks_of(value: Mapping[str, Any] | None) -> HooksByEvent | None:
     """Hooks by event, as lists of their own; None for none.
 
     Raises:
-        TypeError: an event is unknown, a hook cannot be called, or one for connections is async.
+        TypeError: an event is unknown, a hook cannot be called, or one of an event that waits for nobody is async.
     """
     if value is None:
         return None
@@ -35,7 +39,7 @@ def hooks_of(value: Mapping[str, Any] | None) -> HooksByEvent | None:
             if not callable(function):
                 msg = f"event_hooks[{event!r}] holds {function!r}, which cannot be called"
                 raise TypeError(msg)
-            if event in CONNECTION_EVENTS:
+            if event in PLAIN_EVENTS:
                 _check_plain(event, function)
     return hooks
 
@@ -61,9 +65,9 @@ def merge_hooks(first: HooksByEvent | None, then: HooksByEvent | None) -> HooksB
 
 
 def _check_plain(event: str, function: Callable[..., Any]) -> None:
-    # Here and not above: hooks for connections are rare, and inspect takes a while to load.
+    # Here and not above: such hooks are rare, and inspect takes a while to load.
     import inspect
 
     if inspect.iscoroutinefunction(function):
-        msg = f"event_hooks[{event!r}] takes plain functions: connections open and close where nothing can wait for a hook"
+        msg = f"event_hooks[{event!r}] takes plain functions: {PLAIN_EVENTS[event]}"
         raise TypeError(msg)

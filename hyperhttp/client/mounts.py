@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hyperhttp.message.pattern import URLPattern
 from hyperhttp.network.base import new_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from hyperhttp.message.pattern import URLPattern
     from hyperhttp.message.url import URL
 
 __all__ = ["Transports", "close_quietly"]
@@ -105,6 +105,10 @@ class Transports:
 
 def _own_mounts(given: Mapping[str, Any]) -> list[tuple[URLPattern, Any, str]]:
     """The mounts of ``mounts=``, the most precise first."""
+    if not given:
+        return []
+    from hyperhttp.message.pattern import URLPattern  # for those who mount something
+
     found = []
     for text, transport in given.items():
         if transport is not None:

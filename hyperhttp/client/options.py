@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
@@ -125,6 +124,8 @@ def check_names(given: Mapping[str, Any], known: frozenset[str], what: str) -> N
     """
     unknown = [name for name in given if name not in known]
     if unknown:
+        from difflib import get_close_matches  # for those who misspell
+
         nearest = get_close_matches(unknown[0], known, n=1)
         hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
         msg = f"{what} has no option {unknown[0]!r}{hint}"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from hyperhttp.connection.http1 import HTTP1Connection
-from hyperhttp.connection.http2 import HTTP2Connection
-from hyperhttp.connection.http2_shared import SharedHTTP2Connection
 from hyperhttp.connection.laps import Laps
 from hyperhttp.connection.tunnel import pass_through
 from hyperhttp.exceptions import ConnectError, ConnectTimeout, HyperHTTPError, ProxyError, TLSError, TotalTimeout
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from hyperhttp.auth.proxy_digest import ProxySigner
+    from hyperhttp.connection.http2 import HTTP2Connection
     from hyperhttp.connection.route import Route
     from hyperhttp.network.addresses import Address
     from hyperhttp.network.base import Channel, Network
@@ -99,7 +98,7 @@ class Dialer:
         kind: type[Any] = HTTP1Connection
         if channel.alpn == "h2" or route.http2 == "prior-knowledge":
             channel = channel.share()
-            kind = HTTP2Connection if channel.lock is None else SharedHTTP2Connection
+            kind = _kind_of_http2(shared=channel.lock is not None)
         connection: HTTP1Connection | HTTP2Connection = kind(channel, self.network, lane, release)
         connection.info = info
         return connection
@@ -108,7 +107,7 @@ class Dialer:
         """A channel to the origin; every moment until it is there is a lap of its own kind."""
         if route.uds is not None:
             context = await self._context(route.tls, laps, route.http2)
-            name = server_name(route.host) if context is not None else None
+            name = server_name(route.tls_name or route.host) if context is not None else None
             offer = _own_offer(route.tls, route.http2)
             channel = await self.network.connect_unix(route.uds, tls=context, server_name=name, offer=offer)
             _end_connecting(laps, channel, context)
@@ -117,7 +116,8 @@ class Dialer:
             return await self._open_through_proxy(route, deadline, laps)
         context = await self._context(route.tls, laps, route.http2)
         offer = _own_offer(route.tls, route.http2)
-        return await self._connect(route.host, route.port, context, route.local_address, offer, laps)
+        asked = route.tls_name or route.host
+        return await self._connect(route.host, route.port, context, route.local_address, offer, laps, asked)
 
     async def _open_through_proxy(self, route: Route, deadline: float, laps: Laps) -> Channel:
         connector = self._connectors[route.proxy.scheme]
@@ -156,17 +156,20 @@ class Dialer:
         proxy = route.proxy
         context = await self._context(route.proxy_tls, laps) if connector.tls else None
         offer = _own_offer(route.proxy_tls, http2=False)
-        channel = await self._connect(proxy.host, proxy.port, context, route.local_address, offer, laps)
+        channel = await self._connect(proxy.host, proxy.port, context, route.local_address, offer, laps, proxy.host)
         try:
             if route.tunnel:
                 await pass_through(channel, connector.handshake(proxy.url, target, route.port, *signer), deadline)
                 laps.lap("connect")
             origin = await self._context(route.tls, laps, route.http2)
             if origin is not None:
-                await channel.start_tls(origin, server_name(route.host), route.name, _own_offer(route.tls, route.http2))
+                asked = server_name(route.tls_name or route.host)
+                await channel.start_tls(origin, asked, route.name, _own_offer(route.tls, route.http2))
                 laps.lap("tls")
-        except BaseException:
+        except BaseException as error:
             channel.abort()
+            if isinstance(error, ProxyError):
+                error.address = channel.peer
             raise
         return channel
 
@@ -178,6 +181,7 @@ class Dialer:
         local: str | None,
         offer: tuple[str, ...] | None,
         laps: Laps,
+        asked: str,
     ) -> Channel:
         addresses = await self._resolve(host, port, laps)
         if self.failures.moments:
@@ -190,7 +194,7 @@ class Dialer:
                 delay=self._delay,
                 local_address=local,
                 tls=context,
-                server_name=server_name(host) if context is not None else None,
+                server_name=server_name(asked) if context is not None else None,
                 offer=offer,
             )
         except (ConnectError, ConnectTimeout) as error:
@@ -236,6 +240,17 @@ class Dialer:
             laps.lap("tls")
             return context
         return cast("SSLContext", tls)
+
+
+def _kind_of_http2(*, shared: bool) -> type[HTTP2Connection]:
+    """Loaded with the first connection that speaks it: to many programs nobody does."""
+    if shared:
+        from hyperhttp.connection.http2_shared import SharedHTTP2Connection
+
+        return SharedHTTP2Connection
+    from hyperhttp.connection.http2 import HTTP2Connection
+
+    return HTTP2Connection
 
 
 def _end_connecting(laps: Laps, channel: Channel, context: SSLContext | None) -> None:

@@ -12,15 +12,16 @@ from copy import copy
 from typing import TYPE_CHECKING, Any, Final
 
 from hyperhttp.connection.base import NEW
+from hyperhttp.connection.http2_exchange import HTTP2Exchange
 from hyperhttp.connection.overdue import locate
 from hyperhttp.exceptions import HyperHTTPError, ReadError
+from hyperhttp.message.extensions import http2_path
 from hyperhttp.network.base import NEVER
 from hyperhttp.protocol.http2 import ErrorCode, H2Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hyperhttp.connection.http2_exchange import HTTP2Exchange
     from hyperhttp.connection.stream import ContentStream
     from hyperhttp.message.request import Request
     from hyperhttp.message.timing import ConnectionInfo
@@ -36,6 +37,11 @@ _PING_AFTER: Final = 15.0
 _PING_IDLE_AFTER: Final = 45.0
 #: Seconds the peer has to give it.
 _PING_WITHIN: Final = 15.0
+#: Seconds that frames for streams which were left early may be those that were on their way.
+_LATE_PATIENCE: Final = 15.0
+#: Seconds a peer has to show that it reads, after that.
+_LATE_WITHIN: Final = 30.0
+_READING: Final = b"reading?"
 #: Seconds between renewals of what control frames may cost.
 _BUDGET_EVERY: Final = 10.0
 #: Bytes of content that are not left for the end of the turn.
@@ -59,6 +65,8 @@ class HTTP2Connection:
     owner = None
     began = False
     http_version = "HTTP/2"
+    takes_views = True
+    exchange = HTTP2Exchange  # so that the pipeline loads nothing of HTTP/2 before a connection speaks it
 
     def __init__(
         self,
@@ -78,6 +86,8 @@ class HTTP2Connection:
         self._flushing = False
         self._pinged_at = NEVER
         self._doubted_at = 0.0
+        self._late = 0
+        self._late_since = self._asked_at = NEVER
         self._renew_at = _now() + _BUDGET_EVERY
         self.exchanges: set[HTTP2Exchange] = set()
         self.in_use = 0
@@ -123,6 +133,9 @@ class HTTP2Connection:
         authority = (host or url.host_header).encode("ascii")
         if protocol:
             fields = [field for field in fields if field[0].lower() != b"sec-websocket-key"]  # RFC 8441 section 5
+        target = url.target
+        if request._extensions:
+            target = http2_path(request)
         now = _now()
         if now - self.read_at > _PING_AFTER and self._pinged_at == NEVER:
             self._ping(now)  # idle for long: it may be dead, and only an answer would tell
@@ -130,7 +143,7 @@ class HTTP2Connection:
             exchange,
             b"CONNECT" if protocol else request.method.encode("ascii"),
             authority,
-            url.target.encode("ascii"),
+            target.encode("ascii"),
             fields,
             end_stream=end_stream,
             scheme=self.scheme,
@@ -201,11 +214,13 @@ class HTTP2Connection:
 
     # -- what the channel tells --------------------------------------------------------------------------------------
 
-    def receive_data(self, data: bytes) -> None:
-        """Bytes from the peer."""
+    def receive_data(self, data: bytes | memoryview) -> None:
+        """Bytes from the peer; a view is not used after this returns."""
         self.read_at = _now()
         self._pinged_at = NEVER
         self._receive(data)
+        if self.engine.late != self._late:
+            self._receive_late()
         if self._out:
             self.flush()
         if self.engine.closed:
@@ -246,9 +261,10 @@ class HTTP2Connection:
         return max(self._next_check() - _now(), 0.0)
 
     def _next_check(self) -> float:
+        at = self._asked_at + _LATE_WITHIN
         if self._pinged_at < NEVER:
-            return self._pinged_at + _PING_WITHIN
-        return self.read_at + (_PING_AFTER if self.exchanges else _PING_IDLE_AFTER)
+            return min(self._pinged_at + _PING_WITHIN, at)
+        return min(self.read_at + (_PING_AFTER if self.exchanges else _PING_IDLE_AFTER), at)
 
     def write_limit(self) -> float | None:
         """Each exchange has limits of its own."""
@@ -271,7 +287,21 @@ class HTTP2Connection:
         self._release(self)
 
     def ping_acknowledged(self, data: bytes) -> None:
-        """A sign of life."""
+        """A sign of life; and if we had asked, of reading."""
+        self._late_since = self._asked_at = NEVER
+
+    def _receive_late(self) -> None:
+        """Frames came for streams that were left early. If that goes on, does the peer read that they were?
+
+        It is alive, so it would not be asked otherwise, and one that never reads could send in small pieces for ever.
+        """
+        self._late = self.engine.late
+        now = self.read_at
+        self._late_since = min(self._late_since, now)
+        if self._asked_at == NEVER and now - self._late_since >= _LATE_PATIENCE:
+            self._asked_at = now
+            self.engine.ping(_READING)
+            self.arm(now + _LATE_WITHIN)
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -283,6 +313,9 @@ class HTTP2Connection:
         at = self._next_check()
         if now < at:
             return at
+        if self._asked_at + _LATE_WITHIN <= now:
+            self.abort(ReadError(f"{self.lane.name} does not read", host=self.lane.host, port=self.lane.port))
+            return NEVER
         if self._pinged_at < NEVER:
             self.abort(ReadError(f"{self.lane.name} has stopped answering", host=self.lane.host, port=self.lane.port))
             return NEVER

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from hyperhttp.connection.overdue import (
     CONTINUE_PATIENCE,
+    UnansweredError,
     length_error,
     locate,
     read_timeout,
@@ -32,40 +33,12 @@ if TYPE_CHECKING:
     from hyperhttp.protocol.events import Field, ResponseHead
     from hyperhttp.protocol.http2 import H2Stream
 
-__all__ = ["HTTP2Exchange", "UnansweredError"]
+__all__ = ["HTTP2Exchange"]
 
 #: Bytes of content that are handed to the connection at once.
 _PIECE: Final = 262_144
 
 _now = time.monotonic
-
-
-class UnansweredError(Exception):
-    """An exchange failed before any of its response: it may be sent again.
-
-    Attributes:
-        error: what to raise if it is not.
-        surely_unprocessed: the peer said, or could not but have left, the request untouched.
-        was_sent: it left this side.
-        needs_http1: the peer wants this request over HTTP/1.1 (RFC 9113 section 7).
-        others_served: the peer took other requests of this connection, so asking again leads somewhere.
-    """
-
-    def __init__(
-        self,
-        error: HyperHTTPError,
-        *,
-        surely_unprocessed: bool,
-        was_sent: bool = True,
-        needs_http1: bool = False,
-        others_served: bool = False,
-    ) -> None:
-        super().__init__(str(error))
-        self.others_served = others_served
-        self.was_sent = was_sent
-        self.needs_http1 = needs_http1
-        self.error = error
-        self.surely_unprocessed = surely_unprocessed
 
 
 class HTTP2Exchange:
@@ -96,7 +69,6 @@ class HTTP2Exchange:
     )
 
     protocol = ""  # that an extended CONNECT asks for
-    can_fill = False  # frames cannot go straight into a buffer
 
     def __init__(self, connection: HTTP2Connection, timeout: Timeout, total_at: float, now: float) -> None:
         self._connection = connection
@@ -322,7 +294,8 @@ class HTTP2Exchange:
 
     def receive_data(self, data: bytes, end_stream: bool) -> None:
         """Content."""
-        self._heard()
+        if self._since != NEVER:
+            self._since = _now()
         content = self._content
         if content is None:
             if self._first is None:
@@ -334,7 +307,7 @@ class HTTP2Exchange:
                 self, self._head.content_length if self._head is not None else None, self._connection.channel.lock
             )
             content.feed(self._first)
-        wake = content.feed(data)
+        wake = data and content.feed(data)
         if end_stream:
             self._end()
             content.finish()
@@ -403,9 +376,19 @@ class HTTP2Exchange:
             self._wake()  # another thread has fed it since it was looked at
         return waiter
 
+    @property
+    def can_fill(self) -> bool:
+        """Content may go straight into a buffer: one that takes no more memory than the stream's window might.
+
+        Not where threads share the connection: one of them would write to the buffer of another that has given up.
+        """
+        stream = self.stream
+        left = None if stream is None or self.channel.lock is not None else stream.content_left
+        return left is not None and stream is not None and left <= stream.receive_left
+
     def fill_buffer(self, view: memoryview) -> bool:
-        """Frames cannot go straight into a buffer."""
-        return False
+        """Let the rest of the content go straight into `view`."""
+        return self.stream is not None and self._connection.engine.receive_into(self.stream, view)
 
     def pause_content(self) -> None:
         """The stream's window is the bound."""
@@ -459,11 +442,16 @@ class HTTP2Exchange:
 
     def _look_at(self) -> float:
         """When something is to be done about the present wait: half way to its end, and there."""
-        since = self._write_since or self._since
-        end = min(self._write_since + self._write_timeout if self._write_since else NEVER, self._total_at)
-        if self._waiter is not None or not self._write_since:  # both, where the answer has begun before all is sent
-            end = min(end, self._since + self._read_timeout)
-        return end if self._asked == since else min((since + end) / 2, end)
+        since = self._write_since
+        end = self._total_at
+        if since:
+            end = min(end, since + self._write_timeout)
+        if self._waiter is not None or not since:  # both, where the answer has begun before all is sent
+            at = self._since + self._read_timeout
+            end = at if at < end else end
+        since = since or self._since
+        half = (since + end) / 2
+        return half if half < end and self._asked != since else end
 
     def _half_way(self, now: float) -> float:
         """Half of the patience is over: if the peer has been silent, is it there at all? Say when to look again."""

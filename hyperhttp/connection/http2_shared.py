@@ -24,20 +24,21 @@ class SharedHTTP2Connection(HTTP2Connection):
             super().__init__(*arguments)
 
     def open(self, exchange: HTTP2Exchange, request: Request, *, end_stream: bool, protocol: str = "") -> H2Stream:
-        """Begin a request."""
+        """Begin a request; without content it is written at once, with content it goes in one write with its beginning."""
         with self.lock:
             try:
-                stream = super().open(exchange, request, end_stream=end_stream, protocol=protocol)
+                exchange.stream = stream = super().open(exchange, request, end_stream=end_stream, protocol=protocol)
+                if end_stream:
+                    self.flush()
             except BaseException as error:
                 self._end_if_interrupted(error)
                 raise
-            exchange.stream = stream
             return stream
 
     def result_of(self, exchange: HTTP2Exchange) -> Any:
         """What an exchange has come to, with no other thread changing it meanwhile."""
         with self.lock:
-            return super().result_of(exchange)
+            return exchange.result()
 
     def new_wait(self, exchange: HTTP2Exchange) -> Wait:
         """Something one thread waits for."""
@@ -69,7 +70,9 @@ class SharedHTTP2Connection(HTTP2Connection):
             super().done(exchange)
 
     def flush_soon(self) -> None:
-        """There is no later: write."""
+        """There is no later: write, unless it was written with what another thread had to say."""
+        if not self._out:
+            return
         with self.lock:
             try:
                 self.flush()

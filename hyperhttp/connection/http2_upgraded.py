@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from hyperhttp.connection.http2_exchange import HTTP2Exchange, UnansweredError
+from hyperhttp.connection.http2_exchange import HTTP2Exchange
+from hyperhttp.connection.overdue import UnansweredError
 from hyperhttp.connection.upgraded import Upgrade, Upgraded
 from hyperhttp.exceptions import RemoteProtocolError
 

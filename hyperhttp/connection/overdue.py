@@ -1,4 +1,4 @@
-"""Errors of an exchange that both versions of HTTP tell in the same words, and how long content waits for a word."""
+"""How an exchange fails, whichever version of HTTP it is in, and how long content waits for a word."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONTINUE_PATIENCE",
+    "UnansweredError",
     "length_error",
     "locate",
     "read_timeout",
@@ -22,6 +23,34 @@ __all__ = [
 
 #: Seconds that content waits for 100 (Continue): many servers do not know the expectation (RFC 9110 section 10.1.1).
 CONTINUE_PATIENCE: Final = 1.0
+
+
+class UnansweredError(Exception):
+    """An exchange failed before any of its response: it may be sent again.
+
+    Attributes:
+        error: what to raise if it is not.
+        surely_unprocessed: the peer said, or could not but have left, the request untouched.
+        was_sent: it left this side.
+        needs_http1: the peer wants this request over HTTP/1.1 (RFC 9113 section 7).
+        others_served: the peer took other requests of this connection, so asking again leads somewhere.
+    """
+
+    def __init__(
+        self,
+        error: HyperHTTPError,
+        *,
+        surely_unprocessed: bool,
+        was_sent: bool = True,
+        needs_http1: bool = False,
+        others_served: bool = False,
+    ) -> None:
+        super().__init__(str(error))
+        self.others_served = others_served
+        self.was_sent = was_sent
+        self.needs_http1 = needs_http1
+        self.error = error
+        self.surely_unprocessed = surely_unprocessed
 
 
 def waits_for_continue(request: Request) -> bool:

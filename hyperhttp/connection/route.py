@@ -7,17 +7,20 @@ connection that was opened without verification (CVE-2024-35195).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from hyperhttp._records import Record
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
 __all__ = ["Route"]
 
+#: Names remembered for one way; connections under a name that is forgotten are not found again.
+_MAX_NAMES: Final = 256
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Route:
+
+class Route(Record):
     """The way to an origin. Compared by identity: the client keeps one for each distinct set of values.
 
     Attributes:
@@ -31,20 +34,56 @@ class Route:
         http2: what may be spoken: ``True`` negotiates, ``False`` is HTTP/1.1 only, ``"prior-knowledge"`` is HTTP/2 at once.
         uds: path of a Unix socket that replaces the address.
         local_address: address to bind to.
+        tls_name: the name that the origin is asked for and verified by, where it is not the host.
     """
+
+    __slots__ = (
+        "_http1",
+        "_named",
+        "_tunnelled",
+        "host",
+        "http2",
+        "local_address",
+        "port",
+        "proxy",
+        "proxy_tls",
+        "scheme",
+        "tls",
+        "tls_name",
+        "tunnel",
+        "uds",
+    )
 
     scheme: str
     host: str
     port: int
-    tls: SSLContext | None = None
-    proxy: Any = None
-    proxy_tls: SSLContext | None = None
-    tunnel: bool = False
-    http2: bool | str = False
-    uds: str | None = None
-    local_address: str | None = None
-    _http1: Route | None = field(default=None, init=False, repr=False)
-    _tunnelled: Route | None = field(default=None, init=False, repr=False)
+    tls: SSLContext | None
+    proxy: Any
+    proxy_tls: SSLContext | None
+    tunnel: bool
+    http2: bool | str
+    uds: str | None
+    local_address: str | None
+    tls_name: str | None
+
+    def __init__(
+        self,
+        scheme: str,
+        host: str,
+        port: int,
+        tls: SSLContext | None = None,
+        proxy: Any = None,
+        proxy_tls: SSLContext | None = None,
+        tunnel: bool = False,
+        http2: bool | str = False,
+        uds: str | None = None,
+        local_address: str | None = None,
+        tls_name: str | None = None,
+    ) -> None:
+        self._fill(scheme, host, port, tls, proxy, proxy_tls, tunnel, http2, uds, local_address, tls_name)
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     def without_http2(self) -> Route:
         """The same way, spoken in HTTP/1.1; always the same route, so that its connections are found again."""
@@ -58,10 +97,23 @@ class Route:
             return self
         return self._variant("_tunnelled", tunnel=True)
 
-    def _variant(self, name: str, **changes: Any) -> Route:
-        variant: Route | None = getattr(self, name)
+    def named(self, tls_name: str) -> Route:
+        """The same way to a server that is asked for, and verified, by another name; without TLS there is no other name."""
+        if self.tls is None or self.tls_name == tls_name:
+            return self
+        variants: dict[str, Route] | None = getattr(self, "_named", None)
+        if variants is None or len(variants) >= _MAX_NAMES:
+            variants = {}
+            object.__setattr__(self, "_named", variants)
+        variant = variants.get(tls_name)
         if variant is None:
-            variant = replace(self, **changes)
+            variant = variants[tls_name] = self.__replace__(tls_name=tls_name)
+        return variant
+
+    def _variant(self, name: str, **changes: Any) -> Route:
+        variant: Route | None = getattr(self, name, None)
+        if variant is None:
+            variant = self.__replace__(**changes)
             object.__setattr__(self, name, variant)
         return variant
 

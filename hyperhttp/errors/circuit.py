@@ -10,6 +10,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 __all__ = [
     "CLOSED",
+    "CONTENT_PATIENCE",
     "HALF_OPEN",
     "NEW",
     "OPEN",
@@ -18,6 +19,7 @@ __all__ = [
     "Rules",
     "admit",
     "fail",
+    "heard",
     "release",
     "succeed",
 ]
@@ -27,6 +29,9 @@ CircuitState: TypeAlias = Literal["closed", "open", "half_open"]
 CLOSED: Final = "closed"
 OPEN: Final = "open"
 HALF_OPEN: Final = "half_open"
+
+#: Seconds from the head of a response that the rest of a probe keeps others from probing.
+CONTENT_PATIENCE: Final = 5.0
 
 
 class Circuit(NamedTuple):
@@ -90,6 +95,17 @@ def admit(circuit: Circuit, rules: Rules, now: float) -> tuple[Circuit, float | 
     if circuit.probe_at is not None and now - circuit.probe_at < rules.probe_timeout:
         return circuit, 0.0
     return circuit._replace(turn=circuit.turn + 1, probe_at=now), None
+
+
+def heard(circuit: Circuit, turn: int, rules: Rules, now: float) -> Circuit:
+    """The circuit after the head of a response has come to an attempt of `turn`, whose content is still on its way.
+
+    A probe is not over before its content; but that may last as long as its reader likes, or for ever, so that others need
+    not wait for it.
+    """
+    if turn != circuit.turn or circuit.probe_at is None:
+        return circuit
+    return circuit._replace(probe_at=now + min(CONTENT_PATIENCE, rules.probe_timeout) - rules.probe_timeout)
 
 
 def succeed(circuit: Circuit, turn: int, rules: Rules, now: float) -> Circuit:

@@ -1,7 +1,7 @@
 """A circuit breaker per host and port: a host that keeps failing is left alone for a while.
 
 It decides and remembers; it neither waits nor reads a clock, except for what a user looks at (`snapshot`). The pipeline
-asks it before each attempt (`admit`) and tells it what came of it (`record`), with the moment.
+asks it before each attempt (`admit`) and tells it what came of it (`record`, at first perhaps `heard`), with the moment.
 
 The way of a request to a host that is well is a look-up before and a look-up after it, without a lock. Everything else
 is compare and swap on a store, which several threads may share, and with `hyperhttp.errors.circuit_sqlite` several processes.
@@ -10,13 +10,26 @@ is compare and swap on a store, which several threads may share, and with `hyper
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hyperhttp._naming import peer_name
 from hyperhttp._pickling import refuse_copies
 from hyperhttp.errors.categories import ErrorCategory, categories_of, classify
-from hyperhttp.errors.circuit import CLOSED, NEW, OPEN, Circuit, CircuitState, Rules, admit, fail, release, succeed
+from hyperhttp.errors.circuit import (
+    CLOSED,
+    NEW,
+    OPEN,
+    Circuit,
+    CircuitState,
+    Rules,
+    admit,
+    fail,
+    heard,
+    release,
+    succeed,
+)
 from hyperhttp.errors.circuit_store import CircuitStore, MemoryCircuitStore
 from hyperhttp.exceptions import CircuitBreakerOpen, HTTPStatusError
 
@@ -139,6 +152,7 @@ class DomainCircuitBreakerManager:
         self.categories: Final = categories_of(categories)
         self.store: Final[CircuitStore] = MemoryCircuitStore() if store is None else store
         self.observers = list(observers)
+        self._forgotten: deque[Ticket] = deque()
 
     # -- the way of an attempt ---------------------------------------------------------------------------------------
 
@@ -148,6 +162,8 @@ class DomainCircuitBreakerManager:
         Raises:
             CircuitBreakerOpen: it may not.
         """
+        while self._forgotten:
+            self._succeeded(self._forgotten.popleft(), now)
         key = (host, port)
         circuit = self._load(key)
         if circuit is None:
@@ -172,6 +188,29 @@ class DomainCircuitBreakerManager:
             if remaining is not None:
                 raise self._refusal(key, remaining)
 
+    def heard(self, ticket: Ticket, response: Response, now: float) -> bool:
+        """Say that the head of a response has come to an attempt, and that its content is on the way.
+
+        Returns:
+            Whether that decides nothing yet: then `record` must be told what came of the content, or `forget` that nobody
+            read it. A response whose status is a failure is one already.
+        """
+        category = classify(response)
+        if category in self.categories:
+            self._failed(ticket, category, now)
+            return False
+        circuit = self._load(ticket.key)
+        if circuit is not None and circuit.probe_at is not None:
+            self._change(ticket.key, lambda circuit: heard(circuit, ticket.turn, self.rules, now), now)
+        return True
+
+    def forget(self, ticket: Ticket) -> None:
+        """Say that the rest of a good response will not be read, from wherever: a garbage collector must wait for no lock.
+
+        It counts as a success, when the next attempt is let in.
+        """
+        self._forgotten.append(ticket)
+
     def record(self, ticket: Ticket, outcome: Response | BaseException, now: float) -> None:
         """Say what came of an attempt.
 
@@ -192,7 +231,10 @@ class DomainCircuitBreakerManager:
         category = classify(outcome)
         if category in self.categories:
             self._failed(ticket, category, now)
-            return
+        else:
+            self._succeeded(ticket, now)
+
+    def _succeeded(self, ticket: Ticket, now: float) -> None:
         circuit = self._load(ticket.key)
         if circuit is not None and (circuit.failures or circuit.state != CLOSED):
             self._change(ticket.key, lambda circuit: succeed(circuit, ticket.turn, self.rules, now), now)

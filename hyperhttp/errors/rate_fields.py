@@ -1,21 +1,26 @@
 """What a server says about its own limits: RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers).
 
-Three generations of the draft are in use and all are read::
+Three generations of the draft are in use and all are read, and the fields that were there before it::
 
     RateLimit: "default";r=50;t=30              RateLimit-Policy: "default";q=100;w=60       since -08
     RateLimit: limit=100, remaining=50, reset=30        RateLimit-Policy: 100;w=60           -07
     RateLimit-Limit: 100    RateLimit-Remaining: 50     RateLimit-Reset: 30                  up to -06
+    X-RateLimit-Limit: 100  X-RateLimit-Remaining: 50   X-RateLimit-Reset: 1790000000        without a specification
 
-Not read are the fields beginning with ``X-RateLimit``: their reset is seconds with some servers and a date with others.
+The reset of the last, and of its sibling beginning with ``X-Rate-Limit``, means seconds from now on with some servers, and
+seconds or milliseconds since 1970 with others. Which of them tells its size: a quota of thirty years is none.
 """
 
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from hyperhttp.errors.retry_after import sent_at
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from hyperhttp.message.headers import Headers
 
@@ -24,6 +29,9 @@ __all__ = ["Quota", "read_quota"]
 #: Characters of a field that are looked at.
 _MAX_LENGTH: Final = 2048
 _NUMBER: Final = re.compile(r"[0-9]{1,15}")  # as many digits as an Integer of RFC 9651 has
+#: From these numbers on a reset is a moment: in seconds since 1970, in milliseconds since then.
+_FIRST_SECOND: Final = 10**9
+_FIRST_MILLISECOND: Final = 10**12
 
 
 class Quota(NamedTuple):
@@ -42,10 +50,15 @@ class Quota(NamedTuple):
     window: float | None = None
 
 
-def read_quota(headers: Headers) -> Quota | None:
-    """What a response says; of several quotas the one that is nearest to its end. None where it says nothing of use."""
+def read_quota(headers: Headers, wall: Callable[[], float] = time.time) -> Quota | None:
+    """What a response says; of several quotas the one that is nearest to its end. None where it says nothing of use.
+
+    Args:
+        headers: the response's.
+        wall: the time of day, seconds since 1970, for resets that are moments in a response without a Date.
+    """
     policies = _policies(headers.get("ratelimit-policy", ""))
-    current = _current(headers.get("ratelimit", ""), policies) or _separate(headers)
+    current = _current(headers.get("ratelimit", ""), policies) or _separate(headers) or _unspecified(headers, wall)
     if current is not None:
         return current if current.window is not None or len(policies) != 1 else _with_policy(current, policies)
     sizes = [quota for quota in policies.values() if quota.size and quota.window]
@@ -89,6 +102,17 @@ def _separate(headers: Headers) -> Quota | None:
         headers.get("ratelimit-remaining"),
         headers.get("ratelimit-reset"),
     )
+
+
+def _unspecified(headers: Headers, wall: Callable[[], float]) -> Quota | None:
+    quota = None
+    for prefix in ("x-ratelimit-", "x-rate-limit-"):
+        limit, remaining, reset = (headers.get(prefix + name) for name in ("limit", "remaining", "reset"))
+        quota = quota or _three(limit, remaining, reset)
+    if quota is None or quota.reset is None or quota.reset < _FIRST_SECOND:
+        return quota
+    moment = quota.reset / 1000 if quota.reset >= _FIRST_MILLISECOND else quota.reset
+    return quota._replace(reset=max(moment - sent_at(headers, wall), 0.0))
 
 
 def _three(limit: str | None, remaining: str | None, reset: str | None) -> Quota | None:

@@ -47,7 +47,8 @@ class RateLimit:
         burst: requests that may begin at once after a pause.
         max_wait: seconds a call waits for its turn at most; 0 to fail at once, None to wait as long as the call's total
             timeout allows.
-        learn: keep to what the server says of itself, in Retry-After (on 429 and 503), RateLimit and RateLimit-Policy.
+        learn: keep to what the server says of itself, in Retry-After (on 429 and 503), RateLimit, RateLimit-Policy and
+            the X-RateLimit fields.
         max_pause: seconds a server may stop requests for, whatever it says.
 
     Raises:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hyperhttp.config import UNSET, UnsetType
 from hyperhttp.errors.categories import ErrorCategory, categories_of, classify, classify_status
+from hyperhttp.errors.rate_fields import read_quota
 from hyperhttp.errors.retry_after import retry_after_of
 from hyperhttp.exceptions import (
     ConnectError,
@@ -103,6 +104,8 @@ class RetryPolicy:
             list of statuses.
         backoff_strategy: gives the waits; by default `ExponentialBackoff()`.
         respect_retry_after: wait as long as the response asks for, instead.
+        respect_rate_limit: where a 429 or 503 has no Retry-After but says by RateLimit or X-RateLimit fields that nothing is
+            left of a quota, wait until that is reset; off by default.
         max_retry_after: a response that asks for more seconds than these is not retried.
         methods: methods that are retried although the server may have seen the request; by default the idempotent
             ones, and any with an Idempotency-Key field. A request that never left this side is always retried.
@@ -123,6 +126,7 @@ class RetryPolicy:
     status_force_list: Iterable[int] | None = None
     backoff_strategy: Backoff = field(default_factory=ExponentialBackoff)
     respect_retry_after: bool = True
+    respect_rate_limit: bool = False
     max_retry_after: float = 120.0
     methods: Iterable[str] | None = None
     retry_on_response: Callable[[Response], bool | None] | None = None
@@ -182,14 +186,20 @@ class RetryPolicy:
         if obstacle:
             return Decision(None, obstacle)
         delay = backoff = max(float(self.backoff_strategy.delay(state.attempt, state.backoff, random)), 0.0)
-        asked = None
-        if self.respect_retry_after and not isinstance(outcome, Exception):
-            asked = retry_after_of(outcome, wall)
+        asked = None if isinstance(outcome, Exception) else self._asked_for(outcome, wall)
         if asked:
             if asked > self.max_retry_after:
                 return Decision(None, "retry_after")
             delay = asked
         return Decision(None, "deadline") if now + delay >= state.total_at else Decision(delay, backoff=backoff)
+
+    def _asked_for(self, response: Response, wall: Callable[[], float]) -> float | None:
+        """Seconds that a response wants its sender to wait, as far as the policy listens to it."""
+        asked = retry_after_of(response, wall) if self.respect_retry_after else None
+        if asked is None and self.respect_rate_limit and response.status_code in (429, 503):
+            quota = read_quota(response.headers, wall)
+            asked = quota.reset if quota is not None and quota.remaining == 0 else None
+        return asked
 
     def wants(self, outcome: Response | Exception) -> bool:
         """Whether this outcome is one to retry, all else aside."""

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hyperhttp.message.headers import Headers
     from hyperhttp.message.response import Response
 
-__all__ = ["parse_retry_after", "retry_after_of"]
+__all__ = ["parse_retry_after", "retry_after_of", "sent_at"]
 
 #: Digits that are read; more would be longer than anybody waits.
 _MAX_DIGITS = 10
@@ -26,11 +27,14 @@ def retry_after_of(response: Response, wall: Callable[[], float]) -> float | Non
     """
     headers = response.headers
     value = headers.get("retry-after")
-    if value is None:
-        return None
+    return None if value is None else parse_retry_after(value, sent_at(headers, wall))
+
+
+def sent_at(headers: Headers, wall: Callable[[], float]) -> float:
+    """The moment of a response by its sender's clock (Date), else by this one's; seconds since 1970."""
     date = headers.get("date")
-    sent_at = None if date is None else _parse_date(date)
-    return parse_retry_after(value, wall() if sent_at is None else sent_at)
+    moment = None if date is None else _parse_date(date)
+    return wall() if moment is None else moment
 
 
 def parse_retry_after(value: str, now: float) -> float | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from hyperhttp._records import Record
 
 if TYPE_CHECKING:
     from hyperhttp.message.headers import Headers
@@ -16,8 +17,7 @@ __all__ = ["Attempt", "Cause", "clear_traces"]
 Cause: TypeAlias = Literal["retry", "replay", "authentication", "expectation", "hedge"]
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Record):
     """A request that was sent for a call and did not give its response.
 
     Attributes:
@@ -32,13 +32,27 @@ class Attempt:
         elapsed: seconds it took.
     """
 
+    __slots__ = ("cause", "elapsed", "error", "headers", "method", "status_code", "url")
+
     cause: Cause
     method: str
     url: URL
-    status_code: int | None = None
-    headers: Headers | None = None
-    error: BaseException | None = None
-    elapsed: float = 0.0
+    status_code: int | None
+    headers: Headers | None
+    error: BaseException | None
+    elapsed: float
+
+    def __init__(
+        self,
+        cause: Cause,
+        method: str,
+        url: URL,
+        status_code: int | None = None,
+        headers: Headers | None = None,
+        error: BaseException | None = None,
+        elapsed: float = 0.0,
+    ) -> None:
+        self._fill(cause, method, url, status_code, headers, error, elapsed)
 
     @classmethod
     def of(cls, cause: Cause, request: Request, outcome: Response | BaseException | None, elapsed: float) -> Attempt:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
+from hyperhttp._records import Record
 from hyperhttp.exceptions import DecodingError
 
 if TYPE_CHECKING:
@@ -76,8 +76,7 @@ class Decoder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ContentCoding:
+class ContentCoding(Record):
     """A content coding by name.
 
     Attributes:
@@ -87,10 +86,17 @@ class ContentCoding:
         accept: Whether Accept-Encoding offers it.
     """
 
+    __slots__ = ("accept", "aliases", "decoder", "name")
+
     name: str
     decoder: Callable[[], Decoder]
-    aliases: tuple[str, ...] = ()
-    accept: bool = True
+    aliases: tuple[str, ...]
+    accept: bool
+
+    def __init__(
+        self, name: str, decoder: Callable[[], Decoder], aliases: tuple[str, ...] = (), accept: bool = True
+    ) -> None:
+        self._fill(name, decoder, aliases, accept)
 
 
 class _Inflating:

@@ -14,11 +14,9 @@ import math
 import os
 import time
 from collections.abc import ItemsView, Iterable, Iterator, Mapping, MutableMapping, ValuesView
-from dataclasses import replace
-from datetime import datetime
+from copy import copy
 from operator import attrgetter
-from pathlib import Path
-from typing import Any, Final, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeAlias
 
 from hyperhttp.exceptions import InvalidURL
 from hyperhttp.message.set_cookie import (
@@ -37,6 +35,9 @@ from hyperhttp.message.set_cookie import (
     wire_of,
 )
 from hyperhttp.message.url import URL
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = ["Cookie", "CookieTypes", "Cookies", "to_header"]
 
@@ -134,7 +135,7 @@ class Cookies(MutableMapping[str, str]):
             secure=secure,
             http_only=http_only,
             same_site=same_site,
-            expires=expires.timestamp() if isinstance(expires, datetime) else expires,
+            expires=_seconds(expires),
         )
         self._store(cookie, time.time())
 
@@ -212,7 +213,7 @@ class Cookies(MutableMapping[str, str]):
         now = time.time()
         if isinstance(cookies, Cookies):
             for cookie in cookies.all():
-                self._store(replace(cookie), now)
+                self._store(copy(cookie), now)
         else:
             for name, value in cookies.items() if isinstance(cookies, Mapping) else cookies:
                 self.set(name, value)
@@ -236,6 +237,7 @@ class Cookies(MutableMapping[str, str]):
             OSError: it cannot be written.
         """
         import json
+        from pathlib import Path
 
         cookies = [each for each in self.all() if session or each.expires is not None]
         entries = [{name: getattr(cookie, name) for name in _SAVED} for cookie in cookies]
@@ -258,6 +260,7 @@ class Cookies(MutableMapping[str, str]):
             ValueError: it is not such a file.
         """
         import json
+        from pathlib import Path
 
         jar = cls()
         now = time.time()
@@ -419,6 +422,15 @@ def to_header(pairs: Iterable[tuple[str, str]]) -> str:
         TypeError: one of them is not str.
     """
     return "; ".join([make_pair(name, value) for name, value in pairs])
+
+
+def _seconds(moment: float | datetime | None) -> float | None:
+    """Unix time of a moment."""
+    if moment is None or isinstance(moment, float | int):
+        return moment
+    from datetime import datetime  # who gives one has it
+
+    return moment.timestamp() if isinstance(moment, datetime) else moment
 
 
 def _domains_of(host: str) -> list[str]:

@@ -37,8 +37,7 @@ _ZONE: Final = re.compile(r"[A-Za-z0-9._~-]+").fullmatch
 _ZERO_RUN: Final = re.compile(r"\b0(?::0)+\b").finditer
 # Controls, surrogates, blanks and line ends: no name has them.
 _UNSOUND_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp", "Zs"})
-_ENCODED: Final = re.compile(r"%([0-9A-Fa-f]{2})").sub
-_OPAQUE: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*").fullmatch
+_OPAQUE: Final = r"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*"
 
 
 def parse_host(text: str) -> str:
@@ -69,7 +68,7 @@ def parse_opaque_host(text: str) -> str:
     """The host of a scheme without DNS names, kept as it is (RFC 3986, reg-name), or an IPv6 address."""
     if text.startswith("["):
         return _ipv6(text)
-    if _OPAQUE(text) is None:
+    if re.fullmatch(_OPAQUE, text) is None:
         raise InvalidURL(f"invalid host {text[:80]!r} in the URL")
     return text
 
@@ -145,7 +144,9 @@ def _decoded(text: str) -> str:
     """Resolve percent-encoded UTF-8; percent-encoded ASCII is refused: one reader's data, another's dot."""
     if "%" not in text:
         return text
-    latin = _ENCODED(lambda match: chr(int(match[1], 16)) if int(match[1], 16) > 127 else "%", text)
+    latin = re.sub(
+        r"%([0-9A-Fa-f]{2})", lambda match: chr(int(match[1], 16)) if int(match[1], 16) > 127 else "%", text
+    )
     try:
         name = latin.encode("latin-1").decode() if text.isascii() else ""
     except UnicodeDecodeError:

@@ -199,10 +199,13 @@ class Lines(Pieces):
 
     async def _advance(self) -> str | None:
         while not self._lines and not self._ended:
-            text = await self._text._advance()
-            if text is None:
-                self._ended = True
-                self._lines = self._splitter.finish()[::-1]
-            else:
-                self._lines = self._splitter.split(text)[::-1]
+            text = "" if self._splitter.too_long else await self._text._advance()
+            try:
+                lines = self._splitter.finish() if text is None else self._splitter.split(text)
+            except HyperHTTPError as error:
+                self._response.blame(error)
+                self._response.give_up()
+                raise
+            self._ended = text is None
+            self._lines = lines[::-1]
         return self._lines.pop() if self._lines else None

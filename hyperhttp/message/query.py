@@ -29,7 +29,7 @@ ParamTypes: TypeAlias = "Mapping[str, Any] | Iterable[tuple[str, _Value | list[_
 
 _ESCAPES: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+").sub
 _NOT_FORM: Final = re.compile(r"[^A-Za-z0-9._~ -]+").sub
-_SECRET: Final = re.compile(r"token|secret|passw|signature|api[-_]?key|credential|^sig$", re.IGNORECASE).search
+_TELLTALE: Final = "(?i)token|secret|passw|signature|api[-_]?key|credential|^sig$"
 
 
 def percent_encode(text: str) -> str:
@@ -98,7 +98,7 @@ def redact_query(query: str) -> str:
 
 def _redact(field: str) -> str:
     name, equals, value = field.partition("=")
-    return f"{name}=[secret]" if equals and value and _SECRET(name) else field
+    return f"{name}=[secret]" if equals and value and re.search(_TELLTALE, name) else field
 
 
 def _form_quote(text: str) -> str:

@@ -8,8 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from hyperhttp.message.coding import ContentCoding
+    from hyperhttp.message.response import Response
 
-__all__ = ["ReadOptions", "Stream", "StreamGuard", "hurry"]
+__all__ = ["PassedStream", "ReadOptions", "Stream", "StreamGuard", "hurry", "put_before"]
 
 
 class Stream(Protocol):
@@ -52,6 +53,67 @@ def hurry(stream: Stream, until: float) -> None:
     """Let whoever reads wait until that moment at the latest, where the stream comes from a network."""
     if hasattr(stream, "hurry"):
         stream.hurry(until)
+
+
+class PassedStream:
+    """Content on its way that passes through somebody's hands; what that does to it is for subclasses to say."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    @property
+    def ended(self) -> bool:
+        """The last byte has arrived."""
+        return self._stream.ended
+
+    @property
+    def ended_at(self) -> float:
+        """The moment of the last byte."""
+        return self._stream.ended_at
+
+    @property
+    def received(self) -> int:
+        """Bytes that have arrived."""
+        return self._stream.received
+
+    @property
+    def trailers(self) -> Sequence[tuple[Any, ...]]:
+        """Fields that came after the content."""
+        return self._stream.trailers
+
+    @property
+    def is_open(self) -> bool:
+        """More may come."""
+        return self._stream.is_open
+
+    def hurry(self, until: float) -> None:
+        """Let nobody wait for the rest any longer than that."""
+        hurry(self._stream, until)
+
+    async def receive(self) -> bytes:
+        """The next bytes; empty at the end."""
+        return await self._stream.receive()
+
+    async def receive_all(self, limit: int | None = None) -> bytes:
+        """All that is left."""
+        return await self._stream.receive_all(limit)
+
+    def close(self) -> None:
+        """Give up the rest."""
+        self._stream.close()
+
+    def drop(self) -> None:
+        """The same, soon, from wherever it is called."""
+        self._stream.drop()
+
+
+def put_before(response: Response, stream: Stream) -> None:
+    """Let the content of a response be read through another stream, which has the one before it inside."""
+    response._stream = stream
+    if response._guard is not None:
+        response._guard._stream = stream
 
 
 class ReadOptions:

@@ -20,7 +20,6 @@ from hyperhttp.message.content import default_json_codec
 from hyperhttp.message.cookies import Cookies
 from hyperhttp.message.decoding import decode_all
 from hyperhttp.message.headers import Headers
-from hyperhttp.message.links import parse_links
 from hyperhttp.message.pieces import Bytes, Lines, Text, drive_ready
 from hyperhttp.message.reading import ReadOptions
 from hyperhttp.message.refusing import Refusing
@@ -178,6 +177,8 @@ class Response(Status, Refusing):
     @property
     def links(self) -> dict[str, dict[str, str]]:
         """The Link fields by relation, or by target where they name none (RFC 8288)."""
+        from hyperhttp.message.links import parse_links  # few look at them
+
         return parse_links(self.headers.get_list("link"))
 
     @property

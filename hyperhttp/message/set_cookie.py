@@ -8,10 +8,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hyperhttp.exceptions import LocalProtocolError
@@ -30,7 +26,6 @@ __all__ = [
     "make_cookie",
     "make_pair",
     "next_number",
-    "parse_cookie_date",
     "parse_set_cookie",
     "path_matches",
     "restore_cookie",
@@ -50,12 +45,6 @@ _NOT_IN_VALUE: Final = re.compile(r"[\x00-\x1f\x7f;]").search
 _NUMBER: Final = re.compile(r"-?[0-9]+").fullmatch
 _IP_ADDRESS: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[^:]*:.*").fullmatch
 
-_DATE_DELIMITERS: Final = re.compile(r"[\x09\x20-\x2f\x3b-\x40\x5b-\x60\x7b-\x7e]+").split
-_TIME: Final = re.compile(r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?![0-9])").match
-_DAY: Final = re.compile(r"([0-9]{1,2})(?![0-9])").match
-_YEAR: Final = re.compile(r"([0-9]{2,4})(?![0-9])").match
-_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-
 _SECURE_SCHEMES: Final = frozenset({"https", "wss"})
 # What goes to this machine crosses no network; browsers and curl send secure cookies there too.
 _LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -67,7 +56,6 @@ next_number: Final = itertools.count(1).__next__
 """Orders making and use of cookies; unlike time it never stands still."""
 
 
-@dataclass(slots=True, eq=False)
 class Cookie:
     """A cookie of a jar. Setting it again makes another.
 
@@ -86,18 +74,48 @@ class Cookie:
         used: Number of the last use, from the same row as `created`.
     """
 
-    name: str
-    value: str
-    domain: str
-    path: str
-    host_only: bool
-    secure: bool
-    http_only: bool
-    same_site: str | None
-    expires: float | None
-    pair: str
-    created: int
-    used: int
+    __slots__ = (
+        "created",
+        "domain",
+        "expires",
+        "host_only",
+        "http_only",
+        "name",
+        "pair",
+        "path",
+        "same_site",
+        "secure",
+        "used",
+        "value",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        value: str,
+        domain: str,
+        path: str,
+        host_only: bool,
+        secure: bool,
+        http_only: bool,
+        same_site: str | None,
+        expires: float | None,
+        pair: str,
+        created: int,
+        used: int,
+    ) -> None:
+        self.name = name
+        self.value = value
+        self.domain = domain
+        self.path = path
+        self.host_only = host_only
+        self.secure = secure
+        self.http_only = http_only
+        self.same_site = same_site
+        self.expires = expires
+        self.pair = pair
+        self.created = created
+        self.used = used
 
     def has_expired(self, now: float) -> bool:
         """Whether it is over at a Unix time."""
@@ -224,7 +242,7 @@ def _attributes(rest: str) -> dict[str, str]:
             continue
         if name == "max-age" and not _NUMBER(value):
             continue
-        if name == "expires" and parse_cookie_date(value) is None:
+        if name == "expires" and _moment_of(value) is None:
             continue
         attributes[name] = value
     return attributes
@@ -235,8 +253,14 @@ def _expiry(said: dict[str, str], now: float) -> float | None:
     if "max-age" in said:
         seconds = float(said["max-age"])
         return now + min(seconds, _MAX_AGE) if seconds > 0 else 0.0
-    moment = parse_cookie_date(said["expires"]) if "expires" in said else None
+    moment = _moment_of(said["expires"]) if "expires" in said else None
     return None if moment is None else min(moment, now + _MAX_AGE)
+
+
+def _moment_of(date: str) -> float | None:
+    from hyperhttp.message.cookie_date import parse_cookie_date  # most cookies of most programs say no date
+
+    return parse_cookie_date(date)
 
 
 def _domain_of(domain: str, host: str) -> tuple[str, bool] | None:
@@ -265,29 +289,6 @@ def _keeps_prefix_promise(name: str, cookie: Cookie, said: dict[str, str]) -> bo
     if lower.startswith("__host-"):
         return cookie.secure and cookie.host_only and not said.get("domain") and said.get("path") == "/"
     return cookie.secure or not lower.startswith("__secure-")
-
-
-def parse_cookie_date(text: str) -> float | None:
-    """Unix time of a date in whatever order its parts come, or None (Section 5.1.1)."""
-    found: dict[str, tuple[int, ...]] = {}
-    for token in _DATE_DELIMITERS(text):
-        if "time" not in found and (match := _TIME(token)):
-            found["time"] = tuple(map(int, match.groups()))
-        elif "day" not in found and (match := _DAY(token)):
-            found["day"] = (int(match[1]),)
-        elif "month" not in found and token[:3].lower() in _MONTHS:
-            found["month"] = (_MONTHS.index(token[:3].lower()) + 1,)
-        elif "year" not in found and (match := _YEAR(token)):
-            year = int(match[1])
-            found["year"] = (year + (1900 if 70 <= year <= 99 else 2000 if year <= 69 else 0),)
-    if len(found) < 4 or found["year"][0] < 1601:
-        return None
-    try:
-        hour, minute, second = found["time"]
-        moment = datetime(found["year"][0], found["month"][0], found["day"][0], hour, minute, second, tzinfo=UTC)
-        return moment.timestamp()
-    except ValueError:
-        return None
 
 
 def domain_matches(host: str, domain: str) -> bool:
@@ -364,6 +365,9 @@ def _suffix_lines() -> bytes:
     """The lines of the list, each between line feeds; nothing when the package is not there."""
     global _suffix_list
     if _suffix_list is None:
+        from importlib.util import find_spec
+        from pathlib import Path
+
         spec = find_spec("publicsuffixlist")
         file = Path(spec.origin).with_name("public_suffix_list.dat") if spec and spec.origin else None
         _suffix_list = b"\n%b\n" % file.read_bytes() if file and file.is_file() else b""

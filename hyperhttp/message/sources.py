@@ -9,7 +9,6 @@ stays at one chunk, whatever the size.
 from __future__ import annotations
 
 import errno
-import inspect
 import io
 import os
 import stat
@@ -365,7 +364,9 @@ def _source_of_file(file: Any, chunk_size: int) -> bytes | Source:
         raise TypeError('the file is open in text mode; open it in binary mode: open(path, "rb")')
     if type(file) is io.BytesIO:
         return file.read()
-    if inspect.iscoroutinefunction(file.read):
+    from inspect import iscoroutinefunction
+
+    if iscoroutinefunction(file.read):
         return _AsyncFileSource(file, chunk_size)
     return FileSource(file, chunk_size)
 

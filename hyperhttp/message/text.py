@@ -11,7 +11,7 @@ from __future__ import annotations
 import codecs
 import re
 from encodings.aliases import aliases
-from typing import Final
+from typing import Final, NoReturn
 
 from hyperhttp.exceptions import DecodingError
 
@@ -31,6 +31,8 @@ DEFAULT_CHARSET: Final = "utf-8"
 
 MAX_LINE_LENGTH: Final = 64 * 1024 * 1024
 """Characters a line may have before `LineSplitter` gives up on an endless one."""
+
+_LINE_END: Final = re.compile(r"\r\n?|\n")
 
 # RFC 9110, Section 5.6.6: parameters; what does not follow it is skipped up to the next semicolon. Nothing
 # behind a repetition can fail, so nothing is tried twice.
@@ -242,29 +244,35 @@ class LineSplitter:
 
     Args:
         max_length: Characters a line may have, None for no limit.
+
+    Attributes:
+        too_long: A line was longer than that: those before it were given, and only an error comes after them.
     """
 
-    __slots__ = ("_after_return", "_held", "_length", "_max_length")
+    __slots__ = ("_after_return", "_held", "_length", "_max_length", "too_long")
 
     def __init__(self, max_length: int | None = MAX_LINE_LENGTH) -> None:
         self._max_length = max_length
         self._held: list[str] = []  # pieces of the line that has no end yet; joined once
         self._length = 0
         self._after_return = False
+        self.too_long = False
 
     def split(self, text: str) -> list[str]:
-        """The lines that are complete with `text`.
+        """The lines that are complete with `text`; those before one that is longer than `max_length` come first.
 
         Raises:
-            DecodingError: a line is longer than `max_length`.
+            DecodingError: a line is longer than `max_length`, and no line before it is left to give.
         """
+        if self.too_long:
+            self.fail()
         if self._after_return and text:
             text = text[1:] if text[0] == "\n" else text
             self._after_return = False
         if not text:
             return []
         if self._max_length is not None and self._length + len(text) > self._max_length:
-            self._check(text)
+            text = self._cut(text, self._max_length)
         if "\r" in text:
             self._after_return = text[-1] == "\r"
             text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -280,18 +288,44 @@ class LineSplitter:
         return lines
 
     def finish(self) -> list[str]:
-        """The last line, when it has no end."""
+        """The last line, when it has no end.
+
+        Raises:
+            DecodingError: a line is longer than `max_length`.
+        """
+        if self.too_long:
+            self.fail()
         rest = "".join(self._held)
         self._held = []
         self._length = 0
         return [rest] if rest else []
 
-    def _check(self, text: str) -> None:
-        """Measure the lines of `text`, which are together longer than one line may be."""
-        first, *others = re.split("[\r\n]", text)
-        if max(self._length + len(first), *map(len, others), 0) > (self._max_length or 0):
-            message = f"a line has more than the {self._max_length} characters allowed; read text or bytes instead"
-            raise DecodingError(message, limit=self._max_length)
+    def fail(self) -> NoReturn:
+        """Tell of the line that is longer than allowed.
+
+        Raises:
+            DecodingError: always.
+        """
+        self._held = []
+        message = f"a line has more than the {self._max_length} characters allowed; read text or bytes instead"
+        raise DecodingError(message, limit=self._max_length)
+
+    def _cut(self, text: str, limit: int) -> str:
+        """What comes before the first line of `text` that is too long; all of it where none is."""
+        length = self._length
+        start = 0
+        for end in _LINE_END.finditer(text):
+            if length + end.start() - start > limit:
+                break
+            start = end.end()
+            length = 0
+        else:
+            if length + len(text) - start <= limit:
+                return text
+        self.too_long = True
+        if not start:
+            self.fail()
+        return text[:start]
 
 
 def _marked_encoding(data: bytes) -> str | None:

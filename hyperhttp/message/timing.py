@@ -5,13 +5,12 @@ Both are put together from moments that are measured anyway, when somebody looks
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from hyperhttp._records import Record
 
 __all__ = ["ConnectionInfo", "Timing", "work_out"]
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionInfo:
+class ConnectionInfo(Record):
     """What is known of a connection since it was opened.
 
     Attributes:
@@ -25,18 +24,32 @@ class ConnectionInfo:
         tls: Seconds of TLS handshakes, that with an ``https`` proxy included.
     """
 
+    __slots__ = ("alpn", "connect", "dns", "id", "peer", "proxy", "tls", "tls_version")
+
     id: int
     peer: str
-    proxy: str | None = None
-    tls_version: str | None = None
-    alpn: str | None = None
-    dns: float = 0.0
-    connect: float = 0.0
-    tls: float = 0.0
+    proxy: str | None
+    tls_version: str | None
+    alpn: str | None
+    dns: float
+    connect: float
+    tls: float
+
+    def __init__(
+        self,
+        id: int,  # noqa: A002 - the attribute's name
+        peer: str,
+        proxy: str | None = None,
+        tls_version: str | None = None,
+        alpn: str | None = None,
+        dns: float = 0.0,
+        connect: float = 0.0,
+        tls: float = 0.0,
+    ) -> None:
+        self._fill(id, peer, proxy, tls_version, alpn, dns, connect, tls)
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(Record):
     """Seconds of one attempt: that which the response answers, without earlier attempts and redirects.
 
     Attributes:
@@ -50,14 +63,29 @@ class Timing:
         reused: The connection was there already; then `dns`, `connect` and `tls` are 0.
     """
 
-    queue: float = 0.0
-    dns: float = 0.0
-    connect: float = 0.0
-    tls: float = 0.0
-    send: float = 0.0
-    wait: float = 0.0
-    receive: float = 0.0
-    reused: bool = False
+    __slots__ = ("connect", "dns", "queue", "receive", "reused", "send", "tls", "wait")
+
+    queue: float
+    dns: float
+    connect: float
+    tls: float
+    send: float
+    wait: float
+    receive: float
+    reused: bool
+
+    def __init__(
+        self,
+        queue: float = 0.0,
+        dns: float = 0.0,
+        connect: float = 0.0,
+        tls: float = 0.0,
+        send: float = 0.0,
+        wait: float = 0.0,
+        receive: float = 0.0,
+        reused: bool = False,
+    ) -> None:
+        self._fill(queue, dns, connect, tls, send, wait, receive, reused)
 
     @property
     def total(self) -> float:

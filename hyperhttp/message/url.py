@@ -46,7 +46,8 @@ _MEMO_URL_LENGTH: Final = 2048
 _memo: dict[str, URL] = {}
 
 _AROUND: Final = "".join(map(chr, range(33)))
-_FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]").search
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f]").search
+_FORBIDDEN: Final = "[\x00-\x1f\x7f\ud800-\udfff]"  # surrogates take a millisecond to compile, and ASCII has none
 # RFC 3986, Appendix B, with the scheme of Section 3.1.
 _SPLIT: Final = re.compile(
     r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL
@@ -436,7 +437,7 @@ def _shown(text: str) -> str:
 
 
 def _refuse_forbidden(what: str, text: str) -> None:
-    found = _FORBIDDEN(text)
+    found = _CONTROL(text) if text.isascii() else re.search(_FORBIDDEN, text)
     if found is not None:
         raise InvalidURL(f"the {what} holds the character U+{ord(found[0]):04X} at position {found.start()}")
 

@@ -13,12 +13,12 @@ import socket
 import time
 from asyncio import get_running_loop
 from contextvars import copy_context
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from hyperhttp.exceptions import ConnectError, TLSError
 from hyperhttp.network.addresses import Race
-from hyperhttp.network.aio_channel import AioChannel, OfferGate
+from hyperhttp.network.aio_channel import AioChannel, OfferGate, new_view
 from hyperhttp.network.aio_watch import AioWatch, Guard
 from hyperhttp.network.base import NEVER
 
@@ -52,6 +52,11 @@ class AioNetwork:
         self._beside: dict[asyncio.Task[None], float] = {}
         self.offers = OfferGate()
         self._process = os.getpid()
+
+    @cached_property
+    def received(self) -> memoryview:
+        """Where channels read to whose receivers keep nothing of it."""
+        return new_view()
 
     async def connect(
         self,

@@ -18,10 +18,16 @@ if TYPE_CHECKING:
 
     from hyperhttp.network.base import Patient, Receiver, Wait
 
-__all__ = ["AioChannel", "OfferGate"]
+__all__ = ["AioChannel", "OfferGate", "new_view"]
 
 #: Seconds a TLS peer gets for its close_notify before the transport is aborted.
 _CLOSE_GRACE: Final = 1.0
+#: Seconds a peer that does not read gets for what was written before the end.
+_LINGER: Final = 30.0
+#: Bytes of the buffer that all channels of a network share: what asyncio's TLS decrypts at once, and a record more.
+_VIEW_SIZE: Final = 294_912
+#: Bytes up to which a copy is cheaper than many small views.
+_SMALL: Final = 65_536
 _new_poll: Final = getattr(select, "poll", None)  # Windows has none
 _NOTHING: Final = memoryview(b"")
 
@@ -32,6 +38,7 @@ class AioHome(Protocol):
     loop: asyncio.AbstractEventLoop
     channels: set[AioChannel]
     offers: OfferGate
+    received: memoryview
 
 
 class OfferGate:
@@ -196,7 +203,9 @@ class AioChannel(asyncio.Protocol):
         early, self._early = self._early, []
         self.data_received = receiver.receive_data
         if self._transport is not None:
-            self._transport.set_protocol(self)  # uvloop keeps the bound method of the protocol it was given
+            # Also where it is the same: uvloop keeps the bound method of the protocol it was given.
+            takes_views = getattr(receiver, "takes_views", False)
+            self._transport.set_protocol(_Viewer(self) if takes_views else self)
         for data in early:
             receiver.receive_data(data)
         if self.closed:
@@ -270,6 +279,8 @@ class AioChannel(asyncio.Protocol):
             self._receiver = None  # closing TLS reads what is left, and nobody wants to hear of it
             self.data_received = _ignore
             self._transport.close()
+            if self.write_paused:
+                self._network.loop.call_later(_LINGER, self.abort)
 
     def abort(self) -> None:
         """Close at once."""
@@ -325,7 +336,8 @@ class AioChannel(asyncio.Protocol):
             self.abort()
             self._network.channels.discard(self)  # asyncio does not tell a protocol whose handshake failed
             host, _, port = name.rpartition(":")
-            raise tls_error(error, host or server_name, int(port) if port.isdigit() else None) from error
+            known = int(port) if port.isdigit() else None
+            raise tls_error(error, host or server_name, known, asked=server_name) from error
         except BaseException:
             self.abort()
             self._network.channels.discard(self)
@@ -376,6 +388,34 @@ class AioChannel(asyncio.Protocol):
 
     def _is_tls(self) -> bool:
         return self._transport is not None and self._transport.get_extra_info("ssl_object") is not None
+
+
+class _Viewer(asyncio.BufferedProtocol):
+    """Stands in for a channel whose receiver keeps nothing of what it is given: all is read into one buffer.
+
+    asyncio's TLS makes an object of each record else, and joins them. A loop reads for one channel at a time, and the
+    receiver is done before the next one is read for.
+    """
+
+    __slots__ = ("_channel", "_view", "connection_lost", "eof_received", "get_buffer", "pause_writing", "resume_writing")
+
+    def __init__(self, channel: AioChannel) -> None:
+        self._channel = channel
+        self._view = view = channel._network.received
+        self.get_buffer: Callable[[int], memoryview] = lambda _hint: view  # type: ignore[method-assign]
+        self.pause_writing = channel.pause_writing  # type: ignore[method-assign]
+        self.resume_writing = channel.resume_writing  # type: ignore[method-assign]
+        self.eof_received = channel.eof_received  # type: ignore[method-assign]
+        self.connection_lost = channel.connection_lost  # type: ignore[method-assign]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        view: Any = self._view[:nbytes]
+        self._channel.data_received(view.tobytes() if nbytes <= _SMALL else view)
+
+
+def new_view() -> memoryview:
+    """What `AioHome.received` is."""
+    return memoryview(bytearray(_VIEW_SIZE))
 
 
 class _Filler(asyncio.BufferedProtocol):

@@ -199,7 +199,8 @@ class BlockingNetwork:
         except BaseException as error:
             secured.close()
             if isinstance(error, (OSError, EOFError)) and not isinstance(error, TimeoutError):
-                raise tls_error(error, host or server_name, int(port) if port.isdigit() else None) from error
+                known = int(port) if port.isdigit() else None
+                raise tls_error(error, host or server_name, known, asked=server_name) from error
             raise
         return secured  # type: ignore[no-any-return]  # an SSLSocket by now
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from hyperhttp.network.base import Patient, Receiver, Wait
 
-__all__ = ["BlockingChannel", "BlockingHome", "BlockingWait"]
+__all__ = ["BlockingChannel", "BlockingHome", "BlockingWait", "shut_down"]
 
 _CHUNK: Final = 65_536
 #: Kernel timeouts exist where struct timeval is two native longs; elsewhere Python's own are used.
@@ -387,12 +387,7 @@ class BlockingChannel:
         if not self.closed or self._sock.fileno() >= 0:
             self.closed = True
             self._network.channels.discard(self)
-            with contextlib.suppress(OSError):
-                # Below TLS as well: a thread that waits on the socket must hear of it.
-                if isinstance(self._sock, ssl.SSLSocket):
-                    socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
-                else:
-                    self._sock.shutdown(socket.SHUT_RDWR)
+            shut_down(self._sock)
             self._sock.close()
 
     abort = close
@@ -424,6 +419,15 @@ class BlockingChannel:
     async def send_while(self, sending: Coroutine[Any, Any, None], until: Wait) -> None:
         """Run `sending` to its end, which it finds early where an answer comes."""
         await sending
+
+
+def shut_down(sock: socket.socket | InnerTLS) -> None:
+    """End the connection, below TLS as well: a thread that waits on the socket must hear of it."""
+    with contextlib.suppress(OSError):
+        if isinstance(sock, ssl.SSLSocket):
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        else:
+            sock.shutdown(socket.SHUT_RDWR)
 
 
 def _poll(sock: socket.socket, events: int, seconds: float | None) -> int:

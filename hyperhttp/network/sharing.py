@@ -3,6 +3,10 @@
 There is no reader thread. Of the threads that wait, one reads for all; when its own wait is over it wakes another, which
 takes its place. `SharedChannel.lock` guards the protocol engine and the socket's calls, all of which are non-blocking;
 nobody holds it while waiting, so a thread that waits for room and a thread that waits for bytes never wait for each other.
+
+A thread alone on its socket, which is the rule, pays for none of that: it makes no bell to be woken by, polls with an object
+that is made once, and takes what has come with one read. Whoever closes the socket shuts it down, which wakes all who wait on
+it; the descriptor is closed by the last who leaves, or its number might be another connection's while somebody still uses it.
 """
 
 from __future__ import annotations
@@ -16,10 +20,10 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from hyperhttp.exceptions import ReadError
-from hyperhttp.network.blocking_channel import BlockingChannel
+from hyperhttp.network.blocking_channel import BlockingChannel, shut_down
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from hyperhttp.network.base import Patient
     from hyperhttp.network.blocking_channel import BlockingHome
@@ -28,6 +32,8 @@ __all__ = ["SharedChannel", "SharedWait"]
 
 _CHUNK: Final = 65_536
 _ROUND: Final = 4 * _CHUNK  # bytes handed to the system at once of what was left over
+#: Bytes of a TLS record at most (RFC 8446 section 5.1). A read of fewer has emptied its record: nothing is left inside TLS.
+_RECORD: Final = 16_384
 #: Unsent bytes from which on senders wait.
 _HIGH_WATER: Final = 262_144
 
@@ -39,8 +45,7 @@ class SharedWait:
 
     def __init__(self, channel: SharedChannel, patient: Patient) -> None:
         self._channel = channel
-        self._bell = threading.Lock()
-        self._bell.acquire()
+        self._bell: Any = None
         self._result: Any = None
         self._error: BaseException | None = None
         self.is_done = False
@@ -64,7 +69,8 @@ class SharedWait:
         """Give it its value and wake its thread."""
         self._result = result
         self.is_done = True
-        self.ring()
+        if self._bell is not None:
+            self.ring()
 
     def set_exception(self, exception: BaseException) -> None:
         """Make it fail and wake its thread."""
@@ -72,14 +78,23 @@ class SharedWait:
         self.is_done = True
         self.ring()
 
+    def hang_bell(self) -> None:
+        """From now on `ring` is heard. Whether it is done has to be looked at afterwards, not before."""
+        if self._bell is None:
+            bell = threading.Lock()
+            bell.acquire()
+            self._bell = bell
+
     def ring(self) -> None:
-        """Wake its thread: it is done, or its turn to read."""
-        with contextlib.suppress(RuntimeError):  # woken twice
-            self._bell.release()
+        """Wake its thread, if it sleeps or is about to: it is done, or its turn to read."""
+        if self._bell is not None:
+            with contextlib.suppress(RuntimeError):  # woken twice
+                self._bell.release()
 
     def sleep(self, seconds: float | None) -> bool:
         """Wait for `ring`; False where the time passes first."""
-        return self._bell.acquire(timeout=-1 if seconds is None else seconds)
+        woken: bool = self._bell.acquire(timeout=-1 if seconds is None else seconds)
+        return woken
 
     def __await__(self) -> Generator[Any, None, Any]:
         if not self.is_done:
@@ -98,7 +113,22 @@ class SharedChannel(BlockingChannel):
         high_water: unsent bytes from which on senders wait; 0 where nobody may come to send what was left over.
     """
 
-    __slots__ = ("_nudge", "_outgoing", "_paused", "_reading", "_waiting", "guard", "high_water")
+    __slots__ = (
+        "_ending",
+        "_fd",
+        "_is_one_layer",
+        "_look",
+        "_nudge",
+        "_outgoing",
+        "_paused",
+        "_reading",
+        "_recv",
+        "_turns",
+        "_users",
+        "_waiting",
+        "guard",
+        "high_water",
+    )
 
     def __init__(self, network: BlockingHome, sock: socket.socket, peer: str) -> None:
         super().__init__(network, sock, peer)
@@ -113,6 +143,16 @@ class SharedChannel(BlockingChannel):
         self._nudge = socket.socketpair()
         for end in self._nudge:
             end.setblocking(False)
+        self._users: set[Any] = set()  # who is inside a call of the socket or about to be, each with a mark of its own
+        self._ending = False
+        self._fd = sock.fileno()
+        self._is_one_layer = isinstance(sock, ssl.SSLSocket)
+        self._recv: Any = sock.read if isinstance(sock, ssl.SSLSocket) else sock.recv
+        self._turns: Any = select.poll()  # of whoever reads for all
+        self._turns.register(sock, select.POLLIN)
+        self._turns.register(self._nudge[0], select.POLLIN)
+        self._look: Any = select.poll()  # of whoever has the lock and does not wait
+        self._look.register(sock, select.POLLIN)
 
     @property
     def lock(self) -> Any:
@@ -134,6 +174,7 @@ class SharedChannel(BlockingChannel):
                 else:
                     self._sleep(wait)
         except BaseException:
+            self._left(wait)
             if self._reading._is_owned():  # interrupted between taking the turn to read and using it
                 self._reading.release()
             raise
@@ -143,6 +184,7 @@ class SharedChannel(BlockingChannel):
                 self._pass_on(wait)
 
     def _sleep(self, wait: SharedWait) -> None:
+        wait.hang_bell()
         self._waiting.add(wait)
         try:
             # Whoever reads may have stopped before we were in the set; then nobody would wake us.
@@ -157,38 +199,49 @@ class SharedChannel(BlockingChannel):
     def _read_for(self, wait: SharedWait) -> None:
         """Read until `wait` is done; the reading lock is ours, and goes to somebody else afterwards."""
         try:
-            poll = select.poll()
-            poll.register(self._sock, select.POLLIN)
-            poll.register(self._nudge[0], select.POLLIN)
+            self._users.add(wait)
             while not wait.is_done and not self._outgoing:
-                ready = poll.poll(self._patience(wait))
                 if self.closed:
                     raise ValueError("closed")
+                patience = self._patience(wait)
+                ready = self._turns.poll(patience)
                 with self.guard:
-                    self._heard(ready, wait)
+                    if len(ready) == 1 and ready[0][0] == self._fd:
+                        self._receive(wait)
+                    else:
+                        self._heard(ready, wait)
+                    if patience == 0 and not wait.is_done:
+                        self._check(wait)  # or who hears of others all the time would wait for ever
         except (OSError, ValueError) as error:
-            with self.guard:
-                self._broke(error)
-            if not wait.is_done:
-                wait.set_exception(ReadError(f"the connection to {self.peer} was closed"))
+            self._failed(wait, error)
         finally:
+            self._left(wait)
             self._pass_on(wait)
 
+    def _failed(self, wait: SharedWait, error: Exception) -> None:
+        with self.guard:
+            self._broke(error)
+        if not wait.is_done:
+            wait.set_exception(ReadError(f"the connection to {self.peer} was closed"))
+
     def _heard(self, ready: list[tuple[int, int]], wait: SharedWait) -> None:
+        """What is rarer than bytes alone: nothing, or a nudge."""
         if not ready:
             self._check(wait)
-        nudged = self._nudge[0].fileno()
         for fd, _ in ready:
-            if fd == nudged:
+            if fd == self._fd:
+                self._receive(wait)
+            else:
                 with contextlib.suppress(BlockingIOError):
                     self._nudge[0].recv(64)
-            else:
-                self._receive(wait)
 
     def _patience(self, wait: SharedWait) -> float | None:
         """Milliseconds until something is due, for whoever waits or for the connection."""
-        limits = [wait.patient.remaining(), self._receiver.remaining() if self._receiver is not None else None]
-        return min((limit * 1000 for limit in limits if limit is not None), default=None)
+        limit = wait.patient.remaining()
+        other = None if self._receiver is None else self._receiver.remaining()
+        if limit is None or (other is not None and other < limit):
+            limit = other
+        return None if limit is None else limit * 1000
 
     def _check(self, wait: SharedWait) -> None:
         now = time.monotonic() + 0.001
@@ -197,9 +250,10 @@ class SharedChannel(BlockingChannel):
             self._receiver.check(now)
 
     def _receive(self, wait: SharedWait | None = None) -> None:
-        """Take all that has come, so that nothing is left inside TLS when the next poll begins.
+        """Take what has come, so that nothing is left inside TLS when the next poll begins.
 
-        With `wait` no more than until that is done, or the thread that waits would read what others download.
+        With `wait` no more than until that is done, or the thread that waits would read what others download. Its poll says
+        what else there is; without, all is taken.
         """
         try:
             self._receive_until(wait)
@@ -210,13 +264,14 @@ class SharedChannel(BlockingChannel):
 
     def interrupted(self) -> None:
         """Ctrl-C came in the middle of a message: what comes next would be taken for something else. Called under `lock`."""
+        self._users.discard(self)
         self._broke(ConnectionAbortedError("it was interrupted in the middle of a message"))
 
     def _receive_until(self, wait: SharedWait | None) -> None:
-        receiver = self._receiver
+        receiver, taken = self._receiver, 0
         while receiver is not None and not self.closed and not self._paused:
             try:
-                data = self._sock.recv(_CHUNK)
+                data = self._recv(_CHUNK)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return
             except OSError as error:
@@ -225,19 +280,22 @@ class SharedChannel(BlockingChannel):
             if not data:
                 receiver.receive_eof()
                 return
+            taken += len(data)
             receiver.receive_data(data)
-            if wait is not None and wait.is_done and not self._has_rest():
+            if wait is not None and (wait.is_done or taken < _RECORD) and not self._has_rest(taken):
                 return
 
-    def _has_rest(self) -> bool:
-        """TLS holds bytes that no poll would tell of."""
-        return self._tls and not self.closed and bool(self._sock.pending())  # type: ignore[attr-defined]  # an SSLSocket
+    def _has_rest(self, taken: int) -> bool:
+        """TLS holds bytes that no poll would tell of, after so many were taken."""
+        if not self._tls or (taken < _RECORD and self._is_one_layer):
+            return False
+        return not self.closed and bool(self._sock.pending())  # type: ignore[attr-defined]  # an SSLSocket
 
     def _hear_last_words(self) -> None:
         """A peer that has closed said why before it did; our failed write must not hide that."""
         receiver = self._receiver
         with contextlib.suppress(OSError):
-            while receiver is not None and not self.closed and (data := self._sock.recv(_CHUNK)):
+            while receiver is not None and not self.closed and (data := self._recv(_CHUNK)):
                 receiver.receive_data(data)
 
     def _broke(self, error: Exception) -> None:
@@ -250,11 +308,12 @@ class SharedChannel(BlockingChannel):
         """Send what the system takes at once; the rest goes when it has room. Called under `lock`."""
         if self._outgoing:
             self._outgoing += data
-        else:
-            sent = self._send(data)
-            if sent < len(data):
-                self._outgoing += memoryview(data)[sent:]
+        elif (sent := self._send(data)) < len(data):
+            self._outgoing += memoryview(data)[sent:]
+            if not self._reading._is_owned():
                 self._wake_reader()
+        elif not self.write_paused:
+            return
         self.write_paused = len(self._outgoing) > self.high_water
 
     def pause_reading(self) -> None:
@@ -264,67 +323,109 @@ class SharedChannel(BlockingChannel):
     def resume_reading(self) -> None:
         """Take what comes again, beginning with what is there. Called under `lock`."""
         self._paused = False
-        self._receive()
+        with self._used():
+            self._receive()
 
     def _wake_reader(self) -> None:
-        with contextlib.suppress(OSError):
+        with self._used(), contextlib.suppress(OSError):
             self._nudge[1].send(b"!")
 
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _used(self) -> Iterator[None]:
+        """Keep the descriptors open meanwhile, if they are."""
+        mark = object()
+        try:
+            self._users.add(mark)
+            yield
+        finally:
+            self._left(mark)
+
+    def _left(self, mark: object) -> None:
+        """A user has left; the last one closes what is to be closed."""
+        self._users.discard(mark)
+        if self._ending:
+            self._close_unused()
+
     def close(self) -> None:
-        """Close the socket; whoever waits on it hears of it."""
-        super().close()
-        self._wake_reader()
-        for end in self._nudge:
-            end.close()
+        """Shut the socket down: whoever waits on it hears of it. Its descriptor is closed as soon as nobody uses it."""
+        self.closed = self._ending = True
+        with self._used():
+            if self._sock.fileno() >= 0:
+                shut_down(self._sock)
+                self._wake_reader()
 
     abort = close
 
-    def detach(self) -> None:
-        """Close this process's descriptors without a word to the peer."""
-        super().detach()
+    def _close_unused(self) -> None:
+        # Who comes adds its mark before it looks whether this is closed; here it is the other way round: one sees the other.
+        if not self._users:
+            self._network.channels.discard(self)
+            self._close_descriptors()
+
+    def _close_descriptors(self) -> None:
+        with contextlib.suppress(OSError):
+            self._sock.close()
         for end in self._nudge:
             end.close()
 
+    def detach(self) -> None:
+        """Close this process's descriptors without a word to the peer."""
+        self.closed = self._ending = True
+        self._close_descriptors()
+
+    # -- what was left over ------------------------------------------------------------------------------------------
+
     def _send(self, data: bytes | bytearray | memoryview) -> int:
-        view = memoryview(data)
+        """Hand to the system what it takes; the number of bytes. Called under `lock`."""
+        size = len(data)
         sent = 0
         try:
-            while sent < len(view):
-                sent += self._sock.send(view[sent:])
+            self._users.add(self)  # of the writers there is one at a time
+            if self.closed:
+                return size
+            sent = self._sock.send(data)
+            while sent < size:
+                sent += self._sock.send(memoryview(data)[sent:])
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             pass
         except OSError as error:
-            self._hear_last_words()
+            with self._used():
+                self._hear_last_words()
             self._broke(error)
-            return len(view)
+            return size
         finally:
-            view.release()
+            self._left(self)
         return sent
 
     def _drain(self, wait: SharedWait) -> None:
         """Wait for room and send what is left over; answers are heard meanwhile, unless somebody else reads."""
         reads = self._reading.acquire(blocking=False)
         try:
+            self._users.add(wait)
             self._drain_and_read(wait, select.POLLOUT | (select.POLLIN if reads else 0))
         except (OSError, ValueError) as error:
-            with self.guard:
-                self._broke(error)
-            if not wait.is_done:
-                wait.set_exception(ReadError(f"the connection to {self.peer} was closed"))
+            self._failed(wait, error)
         finally:
+            self._left(wait)
             if reads:
                 self._pass_on(wait)
 
     def _drain_and_read(self, wait: SharedWait, events: int) -> None:
+        if self.closed:
+            raise ValueError("closed")
         poll = select.poll()
         poll.register(self._sock, events)
-        while self._outgoing and not wait.is_done:
+        while self._outgoing and not wait.is_done and not self.closed:
             if self._paused:
                 poll.modify(self._sock, select.POLLOUT)  # what comes stays where it is
-            ready = poll.poll(self._patience(wait))
+            patience = self._patience(wait)
+            ready = poll.poll(patience)
             with self.guard:
-                if not ready:
+                if not ready or patience == 0:
                     self._check(wait)
+                if not ready:
                     return
                 if events & ready[0][1] & select.POLLIN:
                     self._receive(wait)
@@ -347,12 +448,21 @@ class SharedChannel(BlockingChannel):
 
     def is_alive(self) -> bool:
         """Still open, after what has come on an idle connection was heard: settings, pings, a goodbye."""
-        if not self.guard.acquire(blocking=False):
-            return not self.closed  # somebody is reading right now
+        guard = self.guard
+        if guard._is_owned():  # type: ignore[attr-defined]  # of an RLock
+            return not self.closed
         try:
-            self._receive()
+            if not guard.acquire(blocking=False):
+                return not self.closed  # somebody is reading right now
+            self._users.add(self._look)
+            if not self.closed and self._look.poll(0):
+                self._receive()
             return not self.closed
         except (OSError, ValueError):
             return False
         finally:
-            self.guard.release()
+            if guard._is_owned():  # type: ignore[attr-defined]  # not asked whether it was taken: Ctrl-C may have come then
+                self._users.discard(self._look)
+                guard.release()
+                if self._ending:
+                    self._close_unused()

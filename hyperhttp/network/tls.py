@@ -13,13 +13,12 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, TypeAlias
 
 from hyperhttp._naming import peer_name
+from hyperhttp._records import Record
 from hyperhttp.exceptions import TLSError
-from hyperhttp.network.trust import HASHED_NAME, SYSTEM, asks_the_system, new_native_context, usual_stores
+from hyperhttp.network.trust import SYSTEM, asks_the_system, is_hashed_name, new_native_context, usual_stores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,8 +42,7 @@ _MAX_CONTEXTS: Final = 64  # per process; each holds about a megabyte when it ca
 _VARIABLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 
 
-@dataclass(frozen=True, slots=True)
-class TLSOptions:
+class TLSOptions(Record):
     """Whom a client trusts and as whom it appears; immutable and hashable.
 
     Making one reads no file: ``check_files`` does, and so does the first use.
@@ -62,14 +60,16 @@ class TLSOptions:
         ValueError: a path is empty.
     """
 
-    verify: bool | PathName = True
-    cert: CertTypes | None = None
-    trust_env: bool = True
+    __slots__ = ("cert", "trust_env", "verify")
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "verify", _checked_verify(self.verify))
-        object.__setattr__(self, "cert", _checked_cert(self.cert))
-        object.__setattr__(self, "trust_env", bool(self.trust_env))
+    verify: bool | PathName
+    cert: CertTypes | None
+    trust_env: bool
+
+    def __init__(
+        self, verify: bool | PathName = True, cert: CertTypes | None = None, trust_env: bool = True
+    ) -> None:
+        self._fill(_checked_verify(verify), _checked_cert(cert), bool(trust_env))
 
     def __repr__(self) -> str:
         cert = self.cert
@@ -85,6 +85,8 @@ class TLSOptions:
         Raises:
             TLSError: a file or directory does not exist or may not be read; the message names it.
         """
+        from pathlib import Path  # those whose client is made without more need none
+
         for setting, path in _sources(self, os.environ):
             if not os.access(path, os.R_OK):
                 why = "it may not be read" if Path(path).exists() else "there is no such file or directory"
@@ -163,7 +165,9 @@ def server_name(host: str) -> str:
     return host.partition("%")[0] if ":" in host else host.removesuffix(".")
 
 
-def tls_error(exc: BaseException, host: str, port: int | None = None, *, phase: str = "tls") -> TLSError:
+def tls_error(
+    exc: BaseException, host: str, port: int | None = None, *, phase: str = "tls", asked: str | None = None
+) -> TLSError:
     """The error to raise for what a handshake raised, or for a TLS alert met later.
 
     Args:
@@ -171,13 +175,14 @@ def tls_error(exc: BaseException, host: str, port: int | None = None, *, phase: 
         host: The peer as the user knows it.
         port: Its port; None or 0 if unknown.
         phase: What was being done.
+        asked: The name that was asked for and verified, where it is not the host.
     """
     import ssl  # whoever has a TLS failure has it loaded already
 
     peer = peer_name(host, port or None)
     has_left = isinstance(exc, (ssl.SSLEOFError, ssl.SSLZeroReturnError, EOFError, ConnectionError))
     if isinstance(exc, ssl.SSLCertVerificationError):
-        message = _explain_certificate(exc, host, peer)
+        message = _explain_certificate(exc, asked or host, peer)
     elif has_left:
         message = (
             f"{peer} closed the connection during the TLS handshake; "
@@ -274,6 +279,8 @@ def _sources(options: TLSOptions, environ: Mapping[str, str]) -> tuple[_Source, 
 
 def _search_path(directories: str) -> list[str]:
     """The parts of a search path that exist; all of them if none does, for the message."""
+    from pathlib import Path
+
     paths = [path for path in directories.split(os.pathsep) if path]
     return [path for path in paths if Path(path).is_dir()] or paths
 
@@ -366,12 +373,14 @@ def _load_trust(context: SSLContext, sources: tuple[_Source, ...], *, system: bo
 
 
 def _load_roots(context: SSLContext, source: _Source) -> None:
+    from pathlib import Path
+
     setting, path = source
     try:
         if not Path(path).is_dir():
             context.load_verify_locations(cafile=path)
             return
-        if setting == "verify" and not any(HASHED_NAME.fullmatch(name) for name in os.listdir(path)):  # noqa: PTH208 - names are wanted
+        if setting == "verify" and not any(is_hashed_name(name) for name in os.listdir(path)):  # noqa: PTH208 - names are wanted
             _fail(setting, path, "it holds no hashed certificates; run `openssl rehash` on it", None)
         context.load_verify_locations(capath=path)
     except OSError as exc:  # SSLError is one

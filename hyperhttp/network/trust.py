@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import sys
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hyperhttp.exceptions import TLSError
@@ -19,12 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from ssl import SSLContext
 
-__all__ = ["HASHED_NAME", "SYSTEM", "asks_the_system", "new_native_context", "system_stores", "usual_stores"]
+__all__ = ["SYSTEM", "asks_the_system", "is_hashed_name", "new_native_context", "system_stores", "usual_stores"]
 
 #: What `verify` says for the system's store.
 SYSTEM: Final = "system"
-#: What ``openssl rehash`` makes.
-HASHED_NAME: Final = re.compile(r"[0-9a-f]{8}\.r?\d+")
 #: Where distributions keep their bundle, the most frequent first.
 _BUNDLES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Alpine, Gentoo
@@ -56,6 +53,8 @@ def system_stores(paths: Any, bundles: Iterable[str] = _BUNDLES) -> list[str]:
         paths: `ssl.DefaultVerifyPaths`; what the environment says is not looked at.
         bundles: where else to look.
     """
+    from pathlib import Path
+
     found = []
     if Path(paths.openssl_cafile).is_file():
         found.append(paths.openssl_cafile)
@@ -80,6 +79,13 @@ def new_native_context() -> SSLContext:
     return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
+def is_hashed_name(name: str) -> bool:
+    """Whether a file is called as ``openssl rehash`` calls certificates."""
+    return re.fullmatch(r"[0-9a-f]{8}\.r?\d+", name) is not None
+
+
 def _holds_certificates(directory: str) -> bool:
+    from pathlib import Path
+
     path = Path(directory)
-    return path.is_dir() and any(HASHED_NAME.fullmatch(each.name) for each in path.iterdir())
+    return path.is_dir() and any(is_hashed_name(each.name) for each in path.iterdir())

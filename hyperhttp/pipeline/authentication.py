@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from hyperhttp.auth.digest import ContentHash
+from hyperhttp.auth.base import ContentHash
 from hyperhttp.message.attempt import Attempt
 from hyperhttp.message.content import Content
 from hyperhttp.pipeline.origins import note_changes

@@ -23,6 +23,7 @@ from hyperhttp.exceptions import (
     WriteError,
 )
 from hyperhttp.message.attempt import Attempt
+from hyperhttp.message.extensions import forwarded_target, request_target, tls_name
 from hyperhttp.message.reading import StreamGuard
 from hyperhttp.message.response import Response
 from hyperhttp.pipeline.upgrade import prepare_upgrade, switch_protocols, upgrade_fields
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from hyperhttp.message.headers import Headers
     from hyperhttp.message.request import Request
     from hyperhttp.message.timing import ConnectionInfo
-    from hyperhttp.message.url import URL
     from hyperhttp.pipeline.call import PlainCall
     from hyperhttp.pool.lane import Waiter
     from hyperhttp.protocol.events import ResponseHead
@@ -111,7 +111,7 @@ async def exchange(call: PlainCall) -> Response:
     except BaseException:
         _abandon(connection, call, content)
         raise
-    if not call.stream:
+    if not call.stream and not response._take_plain():
         await load(response)
     return response
 
@@ -119,7 +119,12 @@ async def exchange(call: PlainCall) -> Response:
 def _first_head(call: PlainCall) -> tuple[bytes, bool, str]:
     """The head, whether the request is the last on its connection, and the protocol it asks to switch to."""
     request = call.request
-    protocol = prepare_upgrade(call) if request._extensions else ""
+    protocol = ""
+    if request._extensions:
+        name = tls_name(request)
+        if name is not None:
+            call.route = call.route.named(name)
+        protocol = prepare_upgrade(call)
     data = render_head(request, call.route)
     return data, "close" in request.headers.get("connection", "").lower(), protocol  # RFC 9112 section 9.6
 
@@ -200,10 +205,10 @@ def render_head(request: Request, route: Any, authorization: bytes | None = None
     if "host" not in headers:
         # Not into the request's own fields: the same request may be sent to another host next time.
         fields.insert(0, (b"Host", url.host_header.encode("ascii")))
-    target = url.target
+    target = url.target if not request._extensions else request_target(request)
     proxy = route.proxy
     if proxy is not None and not route.tunnel:
-        target = absolute_form(url)
+        target = absolute_form(request)
         if "proxy-authorization" not in headers:
             authorization = authorization or proxy.authorization
         elif authorization is not None:  # an answer to the proxy's challenge, which the caller's own did not satisfy
@@ -222,9 +227,15 @@ def render_head(request: Request, route: Any, authorization: bytes | None = None
     return line + write_fields(fields) + b"\r\n"
 
 
-def absolute_form(url: URL) -> str:
-    """The target of a request that a proxy forwards (RFC 9112 section 3.2.2), without a zone, which is this host's alone."""
-    return f"{url.scheme}://{url.host_header}{url.target}"
+def absolute_form(request: Request) -> str:
+    """The target of a request that a proxy forwards (RFC 9112 section 3.2.2), without a zone, which is this host's alone.
+
+    Raises:
+        LocalProtocolError: the request names a target of its own that a proxy cannot forward.
+    """
+    url = request.url
+    target = url.target if not request._extensions else forwarded_target(request)
+    return f"{url.scheme}://{url.host_header}{target}"
 
 
 def check_framing(headers: Headers, request: Request) -> None:

@@ -30,6 +30,7 @@ async def answer_proxy(call: Call, send: Callable[[Call], Awaitable[Response]]) 
         StreamConsumed: the content has to be sent again and cannot be; what the proxy asked for is remembered.
     """
     route = call.route
+    call.proxy_authorization = None
     if route.proxy is None or route.tunnel or route.proxy.credentials is None or _is_mounted(call):
         return await send(call)
     content = call.request.content
@@ -37,13 +38,14 @@ async def answer_proxy(call: Call, send: Callable[[Call], Awaitable[Response]]) 
     while True:
         request = call.request
         data = b"" if content is None else content.data or b""
-        target = absolute_form(request.url)
+        target = absolute_form(request)
         hashed = ""
         if signer.content_algorithm and content is not None and content.data is None:
             hashed = await hash_content(call, signer.content_algorithm)
         authorization = signer.authorization(request.method, target, data, hashed)
         if authorization is not route.proxy.authorization:  # Basic, or nothing, is in every head for this proxy
             call.head = render_head(request, route, authorization)
+            call.proxy_authorization = authorization
         response = await send(call)
         try:
             if not await _shall_send_again(response, call, signer):

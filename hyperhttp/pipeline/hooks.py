@@ -26,9 +26,10 @@ async def run_hooks(call: Call, send: Callable[[Call], Awaitable[Response]]) -> 
     Listeners stand next to the wire: they see the request after the hooks, and the response before them.
     """
     listeners = call.listeners
-    if listeners is None or not listeners.finish:
+    done = tuple((call.hooks or {}).get("done", ()))
+    if listeners is None or not (listeners.finish or done):
         return await _attempt(call, send)
-    watch = Watch(listeners, call.request)
+    watch = Watch(listeners, call.request, done)
     try:
         response = await _attempt(call, send, watch)
     except BaseException as error:

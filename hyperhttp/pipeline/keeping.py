@@ -6,12 +6,12 @@ larger than the limit leaves nothing behind.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hyperhttp.message.reading import hurry
+from hyperhttp.message.reading import PassedStream, put_before
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
 
     from hyperhttp.message.reading import Stream
     from hyperhttp.message.response import Response
@@ -38,51 +38,20 @@ async def keep_content(response: Response, limit: int, done: Done) -> None:
         return
     stream = response._stream
     if stream is not None:
-        response._stream = kept = KeptStream(stream, limit, done)
-        if response._guard is not None:
-            response._guard._stream = kept
+        put_before(response, KeptStream(stream, limit, done))
 
 
-class KeptStream:
+class KeptStream(PassedStream):
     """Content on its way, and the copy of what has come so far."""
 
-    __slots__ = ("_copy", "_done", "_limit", "_size", "_stream")
+    __slots__ = ("_copy", "_done", "_limit", "_size")
 
     def __init__(self, stream: Stream, limit: int, done: Done) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._limit = limit
         self._done = done
         self._size = 0
         self._copy: list[bytes] | None = []
-
-    @property
-    def ended(self) -> bool:
-        """The last byte has arrived."""
-        return self._stream.ended
-
-    @property
-    def ended_at(self) -> float:
-        """The moment of the last byte."""
-        return self._stream.ended_at
-
-    @property
-    def received(self) -> int:
-        """Bytes that have arrived."""
-        return self._stream.received
-
-    @property
-    def trailers(self) -> Sequence[tuple[Any, ...]]:
-        """Fields that came after the content."""
-        return self._stream.trailers
-
-    @property
-    def is_open(self) -> bool:
-        """More may come."""
-        return self._stream.is_open
-
-    def hurry(self, until: float) -> None:
-        """Let nobody wait for the rest any longer than that."""
-        hurry(self._stream, until)
 
     async def receive(self) -> bytes:
         """The next bytes; empty at the end, when the copy has been handed over."""

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from hyperhttp.exceptions import InvalidURL
 from hyperhttp.message.headers import Headers
 from hyperhttp.message.response import Response
+from hyperhttp.network.base import NEVER
 from hyperhttp.pipeline.keeping import keep_content
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
     from hyperhttp.message.request import Request
     from hyperhttp.pipeline.call import Call
 
 __all__ = ["Onward"]
+
+#: Seconds that closing a client waits for what runs beside calls: it may be writing down what it has got.
+_PATIENCE: Final = 1.0
 
 
 class Onward:
@@ -106,6 +110,39 @@ class Onward:
         """
         await keep_content(response, limit, done)
 
+    def start(self, key: Any, work: Callable[[Onward], Coroutine[Any, Any, None]]) -> bool:
+        """Run something beside the call, which may be over before: until the client is closed, and a second then.
+
+        Args:
+            key: while something of the same key runs for this client, nothing more of it is begun.
+            work: gets a way onward of its own, whose limits begin now. It deals with its own errors.
+
+        Returns:
+            Whether it runs. False where nothing can run beside a call: for a `SyncClient`, or when the client is closed.
+        """
+        before = self._call
+        pool = before.pool
+        if before.read.drive is not None or pool.closed:
+            return False
+        if key not in pool.beside:
+            call = copy(before)
+            call.attempts = ()
+            call.connect_hooks = ()
+            call.now = now = pool.network.now()
+            call.total_at = NEVER if call.timeout.total is None else now + call.timeout.total
+            pool.beside.add(key)
+            pool.network.start(_run(pool.beside, key, work, Onward(call, self._send)), _PATIENCE)
+        return True
+
     async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run a function that blocks: in a worker thread on asyncio, directly for a `SyncClient`."""
         return await self._call.pool.network.call(function, *arguments)
+
+
+async def _run(
+    running: set[Any], key: Any, work: Callable[[Onward], Coroutine[Any, Any, None]], onward: Onward
+) -> None:
+    try:
+        await work(onward)  # made here: a task that is cancelled before it begins leaves nothing that was never awaited
+    finally:
+        running.discard(key)

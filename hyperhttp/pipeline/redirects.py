@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hyperhttp.exceptions import InvalidURL, RemoteProtocolError, StreamConsumed, TooManyRedirects
+from hyperhttp.message.extensions import redirected
 from hyperhttp.message.headers import Headers
 from hyperhttp.message.request import Request
 from hyperhttp.pipeline.exchange import load
@@ -103,7 +104,7 @@ def redirect_request(
             raise StreamConsumed(msg, request=request)
         following._content = request._content
     if request._extensions:
-        following._extensions = dict(request._extensions)
+        following._extensions = redirected(request._extensions, same_host=url.host == request.url.host)
     return following
 
 

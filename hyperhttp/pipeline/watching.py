@@ -10,30 +10,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from hyperhttp.message.reading import hurry
+from hyperhttp.message.reading import PassedStream, put_before
+from hyperhttp.pool.events import refuse_waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
 
     from hyperhttp.message.reading import Stream
     from hyperhttp.message.request import Request
     from hyperhttp.message.response import Response
     from hyperhttp.pipeline.call import Call
 
-__all__ = ["Watch", "tell_forgotten", "watch_call"]
+__all__ = ["Watch", "tell_all", "tell_forgotten", "watch_call"]
 
 
 async def watch_call(call: Call, send: Callable[[Call], Awaitable[Response]]) -> Response:
     """Tell listeners that a call begins, and how it ended; redirects, rounds of authentication and retries lie between."""
     listeners = call.listeners
     request = call.request
-    _tell_all(listeners.begin, request)
+    tell_all(listeners.begin, request)
     try:
         response = await send(call)
     except BaseException as error:
-        _tell_all(listeners.end, request, None, error)
+        tell_all(listeners.end, request, None, error)
         raise
-    _tell_all(listeners.end, request, response, None)
+    tell_all(listeners.end, request, response, None)
     return response
 
 
@@ -43,11 +44,13 @@ class Watch:
     Args:
         listeners: those of the client.
         request: what is sent.
+        done: functions of the caller's that are told like them.
     """
 
-    __slots__ = ("_listeners", "_request", "_response", "_told")
+    __slots__ = ("_done", "_listeners", "_request", "_response", "_told")
 
-    def __init__(self, listeners: Any, request: Request) -> None:
+    def __init__(self, listeners: Any, request: Request, done: tuple[Callable[..., Any], ...] = ()) -> None:
+        self._done = done
         self._listeners = listeners
         self._request = request
         self._response: Callable[[], Response | None] = _no_response
@@ -66,9 +69,7 @@ class Watch:
         else:
             # A reference would make a circle, and a forgotten response would keep its connection for longer.
             self._response = ref(response)
-            response._stream = watched = WatchedStream(response._stream, self)
-            if response._guard is not None:
-                response._guard._stream = watched
+            put_before(response, WatchedStream(response._stream, self))
 
     def settle(self) -> None:
         """The response is about to be handed out: where no content is on its way any more, that was it."""
@@ -80,7 +81,7 @@ class Watch:
         """Tell the listeners, unless they know."""
         if not self._told:
             self._told = True
-            _tell_all(self._listeners.finish, self._request, self._response(), error)
+            tell_all((*self._listeners.finish, *self._done), self._request, self._response(), error)
 
     def forgotten(self) -> None:
         """The same, from the garbage collector: a listener's locks may be held by the very thread it has interrupted."""
@@ -94,43 +95,19 @@ def tell_forgotten(listeners: Any) -> None:
         forgotten.popleft().over(None)
 
 
-class WatchedStream:
+class WatchedStream(PassedStream):
     """Content on its way, and an attempt that is over with it."""
 
-    __slots__ = ("_stream", "_watch")
+    __slots__ = ("_watch",)
 
     def __init__(self, stream: Stream, watch: Watch) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._watch = watch
-
-    @property
-    def ended(self) -> bool:
-        """The last byte has arrived."""
-        return self._stream.ended
-
-    @property
-    def ended_at(self) -> float:
-        """The moment of the last byte."""
-        return self._stream.ended_at
-
-    @property
-    def received(self) -> int:
-        """Bytes that have arrived."""
-        return self._stream.received
-
-    @property
-    def trailers(self) -> Sequence[tuple[Any, ...]]:
-        """Fields that came after the content."""
-        return self._stream.trailers
 
     @property
     def is_open(self) -> bool:
         """More may come, or nobody has come for what is there."""
         return self._stream.is_open or not self._watch.is_over
-
-    def hurry(self, until: float) -> None:
-        """Let nobody wait for the rest any longer than that."""
-        hurry(self._stream, until)
 
     async def receive(self) -> bytes:
         """The next bytes; empty at the end."""
@@ -170,11 +147,11 @@ def _no_response() -> None:
     """No head has come."""
 
 
-def _tell_all(listeners: tuple[Callable[..., None], ...], *arguments: Any) -> None:
+def tell_all(listeners: tuple[Callable[..., None], ...], *arguments: Any) -> None:
     """Call each; one that fails is logged and harms neither the others nor the call."""
     for listener in listeners:
         try:
-            listener(*arguments)
+            refuse_waiting(listener(*arguments))
         except Exception:
             from logging import getLogger
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hyperhttp.exceptions import PluginError
@@ -34,12 +34,16 @@ if TYPE_CHECKING:
 __all__ = ["EVENTS", "AuthScheme", "Command", "Compiled", "ListenerSource", "Listeners", "Mount"]
 
 EVENTS: Final = (
-    "begin", "request", "response", "error", "finish", "retry", "redirect", "end", "connection", "idle", "close",
+    "begin", "request", "unanswered", "response", "error", "finish", "retry", "redirect", "end", "connection", "idle",
+    "close",
 )  # fmt: skip
 """The methods of an event listener."""
 
-_PLAIN_EVENTS: Final = frozenset({"begin", "finish", "end", "connection", "idle", "close"})
+_PLAIN_EVENTS: Final = frozenset({"begin", "unanswered", "finish", "end", "connection", "idle", "close"})
 """Events that happen where nothing may wait."""
+
+_OF_CONNECTIONS: Final = frozenset({"connection", "idle", "close"})
+"""Events that are told whether anybody follows calls or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,7 @@ class Listeners:
     Attributes:
         begin: Called with the request a call begins with; plain functions.
         request: Called with the request.
+        unanswered: Called with the request, its connection, the exception and whether it is sent again; plain functions.
         response: Called with the response; what they return other than None takes its place.
         error: Called with the request and the exception.
         finish: Called with the request, the response or None, and the exception or None; plain functions.
@@ -135,11 +140,13 @@ class Listeners:
         connection: Called with a `ConnectionEvent`; plain functions.
         idle: Called with a `ConnectionEvent`; plain functions.
         close: Called without arguments; plain functions.
+        objects: The listeners themselves.
         forgotten: Attempts that the garbage collector has found the end of, until `finish` can be called.
     """
 
     begin: tuple[Callable[..., None], ...] = ()
     request: tuple[Callable[..., Any], ...] = ()
+    unanswered: tuple[Callable[..., None], ...] = ()
     response: tuple[Callable[..., Any], ...] = ()
     error: tuple[Callable[..., Any], ...] = ()
     finish: tuple[Callable[..., None], ...] = ()
@@ -149,16 +156,41 @@ class Listeners:
     connection: tuple[Callable[[ConnectionEvent], None], ...] = ()
     idle: tuple[Callable[[ConnectionEvent], None], ...] = ()
     close: tuple[Callable[[], None], ...] = ()
-    forgotten: deque[Any] = field(default_factory=deque, init=False, compare=False, repr=False)
+    objects: tuple[object, ...] = ()
+    forgotten: deque[Any] = field(default_factory=deque, compare=False, repr=False)
 
     @property
     def follow_calls(self) -> bool:
         """Somebody listens to more than connections and the end of the client."""
-        heard = (self.begin, self.request, self.response, self.error, self.finish, self.retry, self.redirect, self.end)
-        return any(heard)
+        return any(getattr(self, event) for event in EVENTS if event not in _OF_CONNECTIONS)
 
+    def joined_by(self, listener: object, label: str = "the listener") -> Listeners:
+        """These, and one more, which is told last.
 
-_NO_LISTENERS: Final = Listeners()
+        Args:
+            listener: has at least one of the methods.
+            label: what messages call it.
+
+        Raises:
+            PluginError: it has none, or one that would have to be awaited where nothing waits.
+        """
+        methods = {event: method for event in EVENTS if (method := _method_of(listener, event)) is not None}
+        if not methods:
+            raise PluginError(f"{label} has none of the methods {', '.join(EVENTS)}")
+        for event, method in methods.items():
+            if event in _PLAIN_EVENTS and inspect.iscoroutinefunction(method):
+                raise PluginError(f"{label}: {event}() must be a plain function, nothing waits for it")
+        changes: dict[str, Any] = {event: (*getattr(self, event), method) for event, method in methods.items()}
+        # `forgotten` stays: those whom an earlier set of listeners was told of belong to the client, not to the set.
+        return replace(self, **changes, objects=(*self.objects, listener))
+
+    def without(self, listener: object) -> Listeners:
+        """These, but for one."""
+        left = Listeners()
+        for each in self.objects:
+            if each is not listener:
+                left = left.joined_by(each)
+        return replace(left, forgotten=self.forgotten)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,30 +233,16 @@ class Compiled:
         Raises:
             PluginError: a factory failed, or made something that listens to nothing.
         """
-        if not self.listener_sources:
-            return _NO_LISTENERS
-        found: dict[str, list[Any]] = {event: [] for event in EVENTS}
+        listeners = Listeners()
         for source in self.listener_sources:
-            _collect_methods(source, found)
-        return Listeners(**{event: tuple(methods) for event, methods in found.items()})
-
-
-def _collect_methods(source: ListenerSource, found: dict[str, list[Any]]) -> None:
-    """Make one listener and add its methods to those of each event; a factory that gives None sits this client out."""
-    label = f"event listener {source.name!r} by {source.owner}"
-    try:
-        listener = source.factory()
-    except Exception as error:
-        raise PluginError(f"{label} could not be made: {type(error).__name__}: {error}") from error
-    if listener is None:
-        return
-    methods = [(event, method) for event in EVENTS if (method := _method_of(listener, event)) is not None]
-    if not methods:
-        raise PluginError(f"{label} has none of the methods {', '.join(EVENTS)}")
-    for event, method in methods:
-        if event in _PLAIN_EVENTS and inspect.iscoroutinefunction(method):
-            raise PluginError(f"{label}: {event}() must be a plain function, nothing waits for it")
-        found[event].append(method)
+            label = f"event listener {source.name!r} by {source.owner}"
+            try:
+                listener = source.factory()
+            except Exception as error:
+                raise PluginError(f"{label} could not be made: {type(error).__name__}: {error}") from error
+            if listener is not None:  # one that sits this client out
+                listeners = listeners.joined_by(listener, label)
+        return listeners
 
 
 def _method_of(listener: object, event: str) -> Callable[..., Any] | None:

@@ -18,11 +18,12 @@ from hyperhttp.exceptions import DecodingError, PluginError, ProxyError
 from hyperhttp.message.coding import ContentCoding, Decoder
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping
 
     from hyperhttp.message.content import JsonCodec
     from hyperhttp.message.request import Request
     from hyperhttp.message.response import Response
+    from hyperhttp.message.timing import ConnectionInfo
     from hyperhttp.message.url import URL
     from hyperhttp.network.addresses import Address
     from hyperhttp.network.base import Network
@@ -174,6 +175,16 @@ class EventListener:
 
     def request(self, request: Request) -> Awaitable[None] | None:
         """A request is about to be sent: once per attempt, retries and redirect hops included."""
+
+    def unanswered(
+        self, request: Request, connection: ConnectionInfo | None, error: BaseException, again: bool
+    ) -> None:
+        """A request had a connection, and no head came over it.
+
+        Where `again` is true, the connection was dead and the request is sent at once over another one, as part of the
+        same attempt: there is no further `request` for it. Header fields may still be changed here. An error that is no
+        Exception means that the caller wanted no more.
+        """
 
     def response(self, response: Response) -> Awaitable[Response | None] | Response | None:
         """A response head arrived; the content may still be on its way. May return a replacement."""
@@ -332,6 +343,15 @@ class Onward(Protocol):
 
     async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run a function that blocks: in a worker thread on asyncio, directly for a `SyncClient`."""
+        ...
+
+    def start(self, key: Any, work: Callable[[Onward], Coroutine[Any, Any, None]]) -> bool:
+        """Run something beside the call, which may be over before: until the client is closed, and a second then.
+
+        While something of the same `key` runs for this client, nothing more of it is begun. `work` gets a way onward of its
+        own, whose limits begin now, and deals with its own errors. False where nothing can run beside a call: for a
+        `SyncClient`, which has no hidden threads, or when the client is closed.
+        """
         ...
 
 

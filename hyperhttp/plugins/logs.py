@@ -6,7 +6,6 @@ Whether it is told is decided when a client is made: then one that tells nothing
 from __future__ import annotations
 
 import sys
-from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from hyperhttp.plugins.interfaces import EventListener
@@ -30,13 +29,7 @@ def with_log(listeners: Listeners) -> Listeners:
     logger = logging.getLogger("hyperhttp")
     if not logger.isEnabledFor(logging.DEBUG):
         return listeners
-    log = LogListener(logger)
-    changes: dict[str, Any] = {
-        each.name: (*getattr(listeners, each.name), getattr(log, each.name))
-        for each in fields(listeners)
-        if each.name in vars(LogListener)
-    }
-    return replace(listeners, **changes)
+    return listeners.joined_by(LogListener(logger))
 
 
 class LogListener(EventListener):

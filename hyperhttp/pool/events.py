@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from hyperhttp.connection.base import Connection
 
-__all__ = ["CLOSED", "HOOKS", "LEFT_IDLE", "OPENED", "REUSED", "ConnectionEvent", "tell"]
+__all__ = ["CLOSED", "HOOKS", "LEFT_IDLE", "OPENED", "REUSED", "ConnectionEvent", "refuse_waiting", "tell"]
 
 OPENED: Final = "opened"
 REUSED: Final = "reused"

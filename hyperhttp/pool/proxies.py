@@ -36,9 +36,10 @@ __all__ = ["DEFAULT_SCHEMES", "HostPattern", "Proxy", "ProxyDecision", "ProxyMap
 _MAX_REMEMBERED: Final = 1024  # origins whose proxy is remembered
 _TARGETS: Final = frozenset({"all", "http", "https", "ws", "wss"})
 _PLAIN: Final = {"ws": "http", "wss": "https"}
-_KEY: Final = re.compile(r"([a-z]+)(?:://(.*))?", re.ASCII | re.DOTALL)
-_PATTERN_NAME: Final = re.compile(r"[^\s/@?#\\:\[\]*%,]+")
-_BRACKETED: Final = re.compile(r"\[([^\]%]+)(?:%[^\]]*)?\](/\d+)?(?::(\d+))?", re.ASCII)
+# Compiled when they are needed: most programs have no proxies.
+_KEY: Final = r"(?as)([a-z]+)(?:://(.*))?"
+_PATTERN_NAME: Final = r"[^\s/@?#\\:\[\]*%,]+"
+_BRACKETED: Final = r"(?a)\[([^\]%]+)(?:%[^\]]*)?\](/\d+)?(?::(\d+))?"
 
 _warned: set[str] = set()
 
@@ -76,7 +77,7 @@ class HostPattern(NamedTuple):
     def parse(cls, text: str) -> HostPattern | None:
         """The pattern in the notation of ``NO_PROXY``, None if it is none."""
         text = text.strip().lower()
-        bracketed = _BRACKETED.fullmatch(text)
+        bracketed = re.fullmatch(_BRACKETED, text)
         if bracketed is not None:
             address, prefix, port_text = bracketed.groups()
             network = IPNetwork.parse(address + (prefix or "")) if ":" in address else None
@@ -234,7 +235,7 @@ def _explicit_rules(proxies: ProxyTypes | Mapping[str, ProxyTypes | None], schem
 
 
 def _parse_key(key: object) -> tuple[str, HostPattern]:
-    match = _KEY.fullmatch(key.strip().lower()) if isinstance(key, str) else None
+    match = re.fullmatch(_KEY, key.strip().lower()) if isinstance(key, str) else None
     if match is not None and match[1] in _TARGETS:
         pattern = HostPattern.parse(match[2]) if match[2] else HostPattern()
         if pattern is not None:
@@ -315,7 +316,7 @@ def _parse_host(host: str) -> HostPattern | None:
         return HostPattern(network=network)
     is_suffix = host.startswith((".", "*."))
     name = host.removeprefix("*").removeprefix(".") if is_suffix else host
-    if not _PATTERN_NAME.fullmatch(name):
+    if not re.fullmatch(_PATTERN_NAME, name):
         return None
     try:
         name = parse_host(name).removesuffix(".")  # A-labels; refuses odd spellings of IPv4

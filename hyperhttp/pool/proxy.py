@@ -6,11 +6,10 @@ RFC 9110 section 11.7 (credentials for proxies), RFC 7617 (Basic), RFC 7616 (Dig
 from __future__ import annotations
 
 import os
-import re
-from base64 import b64encode
-from dataclasses import dataclass, field
+from binascii import b2a_base64
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from hyperhttp._records import Record
 from hyperhttp.exceptions import InvalidURL, ProxyError
 from hyperhttp.message.host import bracketed
 from hyperhttp.message.url import URL
@@ -26,11 +25,8 @@ __all__ = ["DEFAULT_SCHEMES", "Proxy", "ProxyTypes"]
 DEFAULT_SCHEMES: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 """Schemes of proxies the core speaks to, and their default ports; plugins add theirs."""
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
-
-@dataclass(frozen=True, slots=True, repr=False, init=False)
-class Proxy:
+class Proxy(Record):
     """A proxy and the credentials for it, which no ``repr`` or ``str`` shows.
 
     The credentials of the URL are sent unasked, as Basic, and answer a proxy that asks for Digest instead. With
@@ -58,15 +54,27 @@ class Proxy:
         ValueError: credentials are given twice.
     """
 
+    __slots__ = (
+        "auth",
+        "authorization",
+        "credentials",
+        "host",
+        "identity",
+        "password",
+        "port",
+        "scheme",
+        "username",
+    )
+
     scheme: str
     host: str
     port: int
     username: str | None
     password: str | None
     auth: DigestAuth | None
-    authorization: bytes | None = field(compare=False)
-    credentials: ProxyCredentials | None = field(compare=False)
-    identity: str = field(compare=False)
+    authorization: bytes | None
+    credentials: ProxyCredentials | None
+    identity: str
 
     def __init__(self, url: str | URL, *, auth: DigestAuth | tuple[str, str] | None = None) -> None:
         if not isinstance(url, (str, URL)):
@@ -84,30 +92,25 @@ class Proxy:
             else:
                 raise TypeError(f"auth= of a proxy takes (user, password) or DigestAuth, not {type(auth).__name__}")
         port = DEFAULT_SCHEMES.get(parsed.scheme, 0) if parsed.port is None else parsed.port
-        self._fill(parsed.scheme, parsed.host, port, pair, digest)
+        self._set(parsed.scheme, parsed.host, port, pair, digest)
 
-    def _fill(self, scheme: str, host: str, port: int, pair: tuple[str, str] | None, digest: DigestAuth | None) -> None:
-        set_field = object.__setattr__
-        set_field(self, "scheme", scheme)
-        set_field(self, "host", host)
-        set_field(self, "port", port)
-        set_field(self, "username", pair[0] if pair else None)
-        set_field(self, "password", pair[1] if pair else None)
-        set_field(self, "auth", digest)
-        authorization, credentials, identity = None, None, str(self)
+    def _set(self, scheme: str, host: str, port: int, pair: tuple[str, str] | None, digest: DigestAuth | None) -> None:
+        authorization, credentials, identity = None, None, _text(scheme, host, port)
         if pair is not None or digest is not None:
             from hyperhttp.auth.proxy_digest import ProxyCredentials  # only proxies with credentials need it
         if pair is not None:
             octets = ":".join(pair).encode()
-            authorization = b"Basic " + b64encode(octets)
+            authorization = b"Basic " + b2a_base64(octets, newline=False)
             credentials = ProxyCredentials(*pair, authorization)
             identity += "#" + _fingerprint(octets)
         elif digest is not None:
             credentials = digest.lend_to(ProxyCredentials)
             identity += f"#{id(digest)}"
-        set_field(self, "authorization", authorization)
-        set_field(self, "credentials", credentials)
-        set_field(self, "identity", identity)
+        username, password = pair or (None, None)
+        self._fill(scheme, host, port, username, password, digest, authorization, credentials, identity)
+
+    def _values(self) -> tuple[Any, ...]:
+        return self.scheme, self.host, self.port, self.username, self.password, self.auth  # the others follow from them
 
     @classmethod
     def parse(cls, value: ProxyTypes, schemes: Mapping[str, int] = DEFAULT_SCHEMES) -> Proxy:
@@ -129,7 +132,7 @@ class Proxy:
             return proxy
         pair = None if proxy.username is None else (proxy.username, proxy.password or "")
         complete = object.__new__(cls)
-        complete._fill(proxy.scheme, proxy.host, schemes[proxy.scheme], pair, proxy.auth)
+        complete._set(proxy.scheme, proxy.host, schemes[proxy.scheme], pair, proxy.auth)
         return complete
 
     @property
@@ -141,7 +144,7 @@ class Proxy:
         return url.copy_with(username=self.username, password=self.password)
 
     def __str__(self) -> str:
-        return f"{self.scheme}://{bracketed(self.host)}:{self.port}"
+        return _text(self.scheme, self.host, self.port)
 
     def __repr__(self) -> str:
         secret = "" if self.credentials is None else ", credentials=[secret]"
@@ -153,8 +156,12 @@ class Proxy:
     @classmethod
     def _restore(cls, scheme: str, host: str, port: int, username: Any, password: Any, auth: Any) -> Proxy:
         proxy = object.__new__(cls)
-        proxy._fill(scheme, host, port, None if username is None else (username, password), auth)
+        proxy._set(scheme, host, port, None if username is None else (username, password), auth)
         return proxy
+
+
+def _text(scheme: str, host: str, port: int) -> str:
+    return f"{scheme}://{bracketed(host)}:{port}"
 
 
 ProxyTypes: TypeAlias = "str | URL | Proxy"
@@ -201,7 +208,7 @@ def _credentials(userinfo: str) -> tuple[str, str] | None:
 
 
 def _checked(username: str, password: str) -> tuple[str, str]:
-    if ":" in username or _CONTROL.search(username + password):
+    if ":" in username or any(char < " " or char == "\x7f" for char in username + password):
         raise InvalidURL("the credentials for the proxy hold a control character, or the name holds a ':'")
     return username, password
 

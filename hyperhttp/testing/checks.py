@@ -28,8 +28,8 @@ __all__ = ["check_plugin"]
 
 #: How many arguments each method of a listener gets.
 _ARGUMENTS: Final = {
-    "begin": 1, "request": 1, "response": 1, "error": 2, "finish": 3, "retry": 4, "redirect": 2, "end": 3,
-    "connection": 1, "idle": 1, "close": 0,
+    "begin": 1, "request": 1, "unanswered": 4, "response": 1, "error": 2, "finish": 3, "retry": 4, "redirect": 2,
+    "end": 3, "connection": 1, "idle": 1, "close": 0,
 }  # fmt: skip
 
 #: Packages below the public face, which may change with any version.

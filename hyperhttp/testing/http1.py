@@ -179,8 +179,8 @@ class HTTP1Connection:
     def close(self) -> None:
         """Close once the buffer has gone out; in clear FIN goes first, and the rest is read (see linger)."""
         self.is_broken = True
-        if not self.writer.can_write_eof():
-            self.writer.close()
+        if not self.writer.can_write_eof() and not self.writer.transport.is_closing():
+            self.writer.close()  # closed twice, asyncio's TLS transport loses what `reset` needs of it
 
 
 class HTTP1Exchange(Exchange):

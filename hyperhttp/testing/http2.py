@@ -183,8 +183,8 @@ class HTTP2Connection:
         if self.writer.can_write_eof():
             self.writer.write_eof()
             asyncio.get_running_loop().call_later(_LINGER_SECONDS, self.writer.close)
-        else:
-            self.writer.close()
+        elif not self.writer.transport.is_closing():
+            self.writer.close()  # closed twice, asyncio's TLS transport loses what `reset` needs of it
 
     def reset(self) -> None:
         """Close with a TCP reset."""

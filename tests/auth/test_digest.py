@@ -12,8 +12,8 @@ import pytest
 
 from hyperhttp.auth import digest
 from hyperhttp.auth.challenge import parse_challenges
+from hyperhttp.auth.base import ContentHash
 from hyperhttp.auth.digest import (
-    ContentHash,
     DigestAuth,
     DigestSession,
     DigestTerms,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
+CROWD = 2000  # calls at once on asyncio
 LONG = 600.0  # seconds until a circuit may be probed; no test waits for that
 
 
@@ -163,6 +164,81 @@ async def test_each_port_has_its_own_circuit(face: Any, scripted: Any) -> None:
     assert {name: circuit.state for name, circuit in breaker.snapshot().items()} == {f"127.0.0.1:{sick.port}": "open"}
 
 
+PARTIAL = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nsome"
+BROKEN = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsome\r\nnonsense\r\n"
+
+
+@pytest.mark.parametrize("options", [{"stream": True}, {"stream": False}, {"follow_redirects": True}], ids=str)
+@pytest.mark.parametrize("end", ["close", "reset", "silence", "nonsense"])
+async def test_content_that_breaks_off_opens_the_circuit(
+    face: Any, scripted: Any, end: str, options: dict[str, Any]
+) -> None:
+    def serve(connection: Any, index: int) -> None:
+        while connection.read_request():
+            connection.sendall(BROKEN if end == "nonsense" else PARTIAL)
+            if end == "silence":
+                connection.stall(20)
+            elif end == "reset":
+                connection.reset()
+            return
+
+    server = scripted(serve)
+    breaker = DomainCircuitBreakerManager(2, LONG, categories=["TRANSIENT", "TIMEOUT", "PROTOCOL"])
+    timeout = Timeout(10.0, read=0.1 if end == "silence" else 10.0)
+    async with face.client(circuit_breaker_manager=breaker, timeout=timeout) as client:
+        for _ in range(2):
+            assert breaker.state("127.0.0.1", server.port) == "closed"
+            with pytest.raises(hyperhttp.TransportError):
+                await client.read(await client.get(server.url, **options))
+        with pytest.raises(CircuitBreakerOpen):
+            await client.get(server.url, **options)
+
+
+async def test_content_that_is_iterated_over_counts_too(face: Any, scripted: Any) -> None:
+    def serve(connection: Any, index: int) -> None:
+        if connection.read_request():
+            connection.sendall(PARTIAL + (b"more!!" if index == 1 else b"and"))
+
+    server = scripted(serve)
+    breaker = DomainCircuitBreakerManager(2, LONG)
+    async with face.client(circuit_breaker_manager=breaker) as client:
+        for whole in (False, True, False):
+            try:
+                async with client.stream("GET", server.url) as response:
+                    pieces = [piece async for piece in client.iter_bytes(response)]
+                assert (whole, b"".join(pieces)) == (True, b"somemore!!")
+            except hyperhttp.TransportError:
+                assert not whole
+    (circuit,) = breaker.snapshot().values()
+    assert (circuit.state, circuit.failures) == ("closed", 1), "the good one in between began the count anew"
+
+
+async def test_a_stream_without_end_does_not_keep_others_from_probing(face: Any, scripted: Any) -> None:
+    held = threading.Event()
+    service = Service(503)
+
+    def serve(connection: Any, index: int) -> None:
+        if index != 1:
+            service(connection, index)
+        elif connection.read_request():
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n")
+            held.wait(20)
+
+    server = scripted(serve)
+    breaker = DomainCircuitBreakerManager(1, LONG, 1, probe_timeout=0.2)
+    async with face.client(circuit_breaker_manager=breaker, max_keepalive_connections=0) as client:
+        assert await outcome_of(client, server.url) == 503
+        recover(breaker, server)
+        service.status = 200
+        async with client.stream("GET", server.url) as response:
+            assert response.status_code == 200
+            assert await outcome_of(client, server.url) is CircuitBreakerOpen
+            await face.sleep(0.25)
+            assert await outcome_of(client, server.url) == 200
+            assert breaker.state("127.0.0.1", server.port) == "closed"
+            held.set()
+
+
 # -- closing again ---------------------------------------------------------------------------------------
 
 
@@ -188,7 +264,7 @@ async def test_after_the_recovery_probes_close_it(face: Any, scripted: Any) -> N
 
 
 async def test_of_a_crowd_exactly_one_probes(face: Any, scripted: Any) -> None:
-    count = 16 if face.is_blocking else 300
+    count = 16 if face.is_blocking else CROWD
     service = Service(503)
     server = scripted(service)
     async with face.client(circuit_breaker_manager=(breaker := CountingManager(1, LONG, 1))) as client:
@@ -233,6 +309,33 @@ async def test_a_crowd_of_failures_opens_it_once(face: Any, scripted: Any) -> No
         everybody = await crowd(face, client, server.url, count, lambda: service.count == count, service.gate)
     assert everybody == [503] * count, "all had begun before the first failed"
     assert [(each.after, each.failures) for each in heard] == [("open", 5)]
+
+
+async def test_failures_of_thousands_in_line_for_connections_open_it_once(origin: Origin) -> None:
+    heard: list[CircuitTransition] = []
+    sent: list[Any] = []
+    breaker = DomainCircuitBreakerManager(5, LONG, observers=[heard.append])
+    options: Any = {"max_connections": 20, "event_hooks": {"request": [sent.append]}}
+    async with hyperhttp.Client(circuit_breaker_manager=breaker, **options) as client:
+        url = origin.url + "/status/503"
+        outcomes = await asyncio.gather(*(outcome_of(client, url) for _ in range(CROWD)))
+        assert outcomes == [503] * CROWD, "all had been let in before the first failed"
+        later = await asyncio.gather(*(outcome_of(client, url) for _ in range(CROWD)))
+    assert later == [CircuitBreakerOpen] * CROWD
+    assert len(sent) == CROWD, "none of the later ones"
+    assert [(each.after, each.failures) for each in heard] == [("open", 5)]
+
+
+async def test_thousands_of_successes_and_failures_are_counted_one_by_one(origin: Origin) -> None:
+    breaker = DomainCircuitBreakerManager(CROWD, LONG)
+    async with hyperhttp.Client(circuit_breaker_manager=breaker, max_connections=20) as client:
+        assert await outcome_of(client, origin.url + "/status/503") == 503
+        good = [outcome_of(client, origin.url + "/get") for _ in range(CROWD // 2)]
+        assert await asyncio.gather(*good) == [200] * (CROWD // 2)
+        bad = [outcome_of(client, origin.url + "/status/503") for _ in range(CROWD // 2)]
+        assert await asyncio.gather(*bad) == [503] * (CROWD // 2)
+    (circuit,) = breaker.snapshot().values()
+    assert (circuit.state, circuit.failures) == ("closed", CROWD // 2)
 
 
 async def test_a_probe_that_is_cancelled_frees_its_place(scripted: Any) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -167,8 +169,8 @@ async def test_an_async_connection_hook_that_came_in_later_is_logged(
     assert "must be plain functions" in caplog.text
 
 
-@pytest.mark.parametrize("event", ["connect", "close"])
-async def test_async_hooks_for_connections_are_refused(face: Any, event: str) -> None:
+@pytest.mark.parametrize("event", ["connect", "close", "done"])
+async def test_async_hooks_are_refused_where_nothing_waits(face: Any, event: str) -> None:
     async def waits(_event: Any) -> None: ...
 
     with pytest.raises(TypeError, match=f"event_hooks.'{event}'. takes plain functions"):
@@ -180,6 +182,142 @@ async def test_a_request_cannot_ask_for_the_end_of_a_connection(face: Any, origi
         with pytest.raises(TypeError, match="set it on the client"):
             await client.get(origin.url + "/get", event_hooks={"close": print})
     assert origin.requests == []
+
+
+# -- done ----------------------------------------------------------------------------------------------------
+
+
+class Ends:
+    """Writes down what `done` hooks are told."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def __call__(self, request: Any, response: Any, error: Any) -> None:
+        size = None if response is None else response.num_bytes_downloaded
+        self.told.append((request.url.path, size, None if error is None else type(error)))
+
+
+@pytest.mark.parametrize("per_request", [False, True])
+async def test_a_response_is_done_when_its_content_is_read(face: Any, origin: Origin, per_request: bool) -> None:
+    ends = Ends()
+    hooks = {"done": ends}
+    size = 1_000_000
+    async with face.client(**({} if per_request else {"event_hooks": hooks})) as client:
+        own = {"event_hooks": hooks} if per_request else {}
+        await client.read(await client.get(f"{origin.url}/bytes/{size}", stream=False, **own))
+        assert ends.told == [(f"/bytes/{size}", size, None)]
+        ends.told.clear()
+        response = await client.get(f"{origin.url}/bytes/{size}", stream=True, **own)
+        pieces = client.iter_bytes(response)
+        await anext(pieces)
+        assert ends.told == [], "most of it is still on its way"
+        async for _ in pieces:
+            pass
+        assert ends.told == [(f"/bytes/{size}", size, None)]
+        await client.aclose(response)
+    assert len(ends.told) == 1, "and once"
+
+
+async def test_a_response_is_done_when_it_is_given_up(face: Any, origin: Origin) -> None:
+    ends = Ends()
+    async with face.client(event_hooks={"done": [ends]}) as client:
+        async with client.stream("GET", origin.url + "/bytes/5000000") as response:
+            assert ends.told == []
+        assert len(ends.told) == 1
+        assert response.num_bytes_downloaded < 5_000_000
+
+
+async def test_a_response_that_is_forgotten_is_done_with_the_next_attempt(face: Any, origin: Origin) -> None:
+    ends = Ends()
+    async with face.client(event_hooks={"done": [ends]}, max_connections=1, timeout=10) as client:
+        await client.get(origin.url + "/bytes/1000000", stream=True)
+        assert ends.told == []
+        await client.read(await client.get(origin.url + "/get"))
+        assert [each[:1] for each in ends.told] == [("/bytes/1000000",), ("/get",)]
+        await client.get(origin.url + "/bytes/1000001", stream=True)
+    assert ends.told[2:] == [("/bytes/1000001", None, None)]
+
+
+async def test_clients_are_told_of_their_own_only(face: Any, origin: Origin) -> None:
+    ends, others = Ends(), Ends()
+    async with face.client(event_hooks={"done": [ends]}) as client, face.client(event_hooks={"done": others}) as other:
+        await client.get(origin.url + "/bytes/1000000", stream=True)
+        await client.read(await other.get(origin.url + "/get"))
+        assert ends.told == []
+        assert others.told[0][0] == "/get"
+    assert len(ends.told) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_attempt_that_fails_is_done_with_its_error(face: Any, scripted: Any, stream: bool) -> None:
+    ends = Ends()
+    server = scripted([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"])
+    async with face.client(event_hooks={"done": [ends]}) as client:
+        with pytest.raises(hyperhttp.ConnectError):
+            await client.get(REFUSED)
+        with pytest.raises(hyperhttp.TransportError) as caught:
+            await client.read(await client.get(server.url, stream=stream))
+    size = 3 if stream else None
+    assert ends.told == [("/", None, hyperhttp.ConnectError), ("/", size, type(caught.value))]
+
+
+async def test_each_attempt_is_done_once(face: Any, origin: Origin) -> None:
+    ends = Ends()
+    async with face.client(event_hooks={"done": [ends]}, follow_redirects=True, retry=1) as client:
+        await client.read(await client.get(origin.url + "/redirect/1"))
+        await client.read(await client.get(origin.url + "/get?fault=503&fault_times=1&n=done"))
+    assert [each[0] for each in ends.told] == ["/redirect/1", "/get", "/get", "/get"]
+
+
+async def test_a_call_that_is_cancelled_is_done(scripted: Any) -> None:
+    ends, arrived = Ends(), threading.Event()
+
+    def serve(connection: Any, _: int) -> None:
+        connection.read_request()
+        arrived.set()
+        connection.wait_for_eof(10)
+
+    server = scripted(serve)
+    async with hyperhttp.Client(event_hooks={"done": [ends]}) as client:
+        task = asyncio.ensure_future(client.get(server.url))
+        await asyncio.to_thread(arrived.wait, 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert ends.told == [("/", None, asyncio.CancelledError)]
+
+
+async def test_done_hooks_of_a_live_client_may_be_changed(face: Any, origin: Origin) -> None:
+    ends = Ends()
+    async with face.client() as client:
+        client.raw.event_hooks["done"].append(ends)
+        await client.read(await client.get(origin.url + "/get"))
+        client.raw.event_hooks["done"].pop()
+        await client.read(await client.get(origin.url + "/get"))
+    assert len(ends.told) == 1
+
+
+async def test_a_done_hook_that_fails_is_logged_and_harms_nobody(
+    face: Any, origin: Origin, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any) -> None:
+        raise KeyError("of the hook")
+
+    async def waits(*_: Any) -> None: ...
+
+    ends = Ends()
+    with caplog.at_level(logging.ERROR, logger="hyperhttp"):
+        async with face.client(event_hooks={"done": [broken]}) as client:
+            client.raw.event_hooks["done"] += [waits, ends]
+            await client.read(await client.get(origin.url + "/get"))
+    assert len(caplog.records) == 2
+    assert "of the hook" in caplog.text
+    assert "must be plain functions" in caplog.text
+    assert len(ends.told) == 1
+
+
+# -- what is refused -----------------------------------------------------------------------------------------
 
 
 async def test_a_misspelt_event_names_the_nearest(face: Any) -> None:

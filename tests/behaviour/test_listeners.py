@@ -10,6 +10,7 @@ import pytest
 
 import hyperhttp
 from hyperhttp.plugins import EventListener, hookimpl
+from hyperhttp.testing import Close
 
 if TYPE_CHECKING:
     from hyperhttp.testing.origin import Origin
@@ -178,3 +179,86 @@ async def test_on_http2_a_connection_is_at_rest_when_nobody_uses_it(hyperhttp_ht
         await asyncio.gather(*[response.aread() for response in responses])
         assert spy.told.count(("idle", origin.https_port)) == 1
     assert [event[0] for event in spy.told].count("finish") == 3
+
+
+class Lost(EventListener):
+    """Writes down which requests had a connection and no head, and changes what is sent again."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    @hookimpl
+    def hyperhttp_register_event_hooks(self, event_hooks: Any) -> None:
+        event_hooks.add("lost", lambda: self)
+
+    def unanswered(self, request: Any, connection: Any, error: Any, again: bool) -> None:
+        self.told.append((request.url.path, connection and connection.peer, type(error), again))
+        request.headers["X-Times"] = str(len(self.told))
+
+
+FINE = b"HTTP/1.1 204 No Content\r\n\r\n"
+
+
+async def test_a_request_that_met_a_dead_connection_is_told_and_may_be_changed(
+    face: Any, hyperhttp_scripted_server: Any
+) -> None:
+    server = hyperhttp_scripted_server([FINE, [Close()], FINE])
+    lost = Lost()
+    async with face.client(plugins=[lost]) as client:
+        await client.get(server.url)
+        response = await client.get(f"{server.url}/b", headers={"X-Times": "0"})
+    assert response.status_code == 204
+    assert lost.told == [("/b", "127.0.0.1", hyperhttp.RemoteProtocolError, True)]
+    assert [b"X-Times: 0\r\n" in request for request in server.requests] == [False, True, False]
+    assert b"X-Times: 1\r\n" in server.requests[2]
+
+
+async def test_a_request_that_fails_for_good_is_told(face: Any, hyperhttp_scripted_server: Any) -> None:
+    server = hyperhttp_scripted_server([[Close()]])
+    lost = Lost()
+    async with face.client(plugins=[lost]) as client:
+        with pytest.raises(hyperhttp.RemoteProtocolError):
+            await client.get(server.url)
+    assert lost.told == [("/", "127.0.0.1", hyperhttp.RemoteProtocolError, False)]
+
+
+async def test_what_has_no_connection_is_not_told_as_unanswered(face: Any, origin: Origin) -> None:
+    lost = Lost()
+    async with face.client(plugins=[lost]) as client:
+        with pytest.raises(hyperhttp.InvalidURL):
+            await client.get("/relative")
+        await client.get(origin.url + "/status/500")
+    assert lost.told == []
+
+
+async def test_a_request_that_is_cancelled_is_told_where_it_had_a_connection(hyperhttp_scripted_server: Any) -> None:
+    arrived = threading.Event()
+
+    def serve(connection: Any, _: int) -> None:
+        connection.read_request()
+        arrived.set()
+        connection.wait_for_eof(10)
+
+    server = hyperhttp_scripted_server(serve)
+    lost = Lost()
+    async with hyperhttp.Client(plugins=[lost]) as client:
+        task = asyncio.ensure_future(client.get(server.url))
+        assert await asyncio.to_thread(arrived.wait, 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert lost.told == [("/", "127.0.0.1", asyncio.CancelledError, False)]
+
+
+async def test_an_error_of_a_listener_that_is_told_is_logged_and_the_request_sent_again(
+    face: Any, hyperhttp_scripted_server: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Lost):
+        def unanswered(self, *_: Any) -> None:
+            raise ZeroDivisionError
+
+    server = hyperhttp_scripted_server([FINE, [Close()], FINE])
+    async with face.client(plugins=[Broken()]) as client:
+        await client.get(server.url)
+        assert (await client.get(server.url)).status_code == 204
+    assert "a listener failed" in caplog.text

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from hyperhttp import TotalTimeout
+import hyperhttp
+from hyperhttp import Timeout, TotalTimeout
 
 
 class Gate:
@@ -63,8 +65,6 @@ async def test_what_is_given_up_is_not_kept_and_frees_the_connection(face: Any, 
 
 
 async def test_the_total_timeout_holds(face: Any, origin: Any) -> None:
-    from hyperhttp import Timeout
-
     async with face.client(transport=Gate()) as client:
         with pytest.raises(TotalTimeout):
             await client.get(f"{origin.url}/delay/9", timeout=Timeout(total=0.1))
@@ -86,3 +86,65 @@ async def test_what_was_sent_behind_it_counts_among_the_attempts(face: Any, scri
         response = await client.get(server.url)
         assert response.status_code == 200
         assert [each.cause for each in response.attempts] == ["replay", "retry", "replay"]
+
+
+class Beside(Gate):
+    """Answers by itself, and asks the network beside that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Any] = []
+        self.over = asyncio.Event()
+
+    async def send_onward(self, request: Any, onward: Any) -> Any:
+        async def ask(own: Any) -> None:
+            try:
+                response = await own.send(request)
+                self.seen.append((response.status_code, own is onward, await response.aread()))
+            except BaseException as error:
+                self.seen.append(type(error))
+                raise
+            finally:
+                self.over.set()
+
+        runs = [onward.start("key", ask) for _ in range(3)]
+        return onward.response(200, [(b"Content-Length", b"0")], reason=str(runs))
+
+
+async def test_something_goes_on_when_the_call_has_been_answered(origin: Any) -> None:
+    gate = Beside()
+    async with hyperhttp.Client(transport=gate) as client:
+        for _ in range(2):
+            gate.over.clear()
+            response = await client.get(f"{origin.url}/bytes/3?seed=1", timeout=Timeout(total=30.0))
+            assert response.reason == "[True, True, True]"
+            assert response.attempts == ()
+            await gate.over.wait()
+            await asyncio.sleep(0)
+        assert gate.seen == [(200, False, gate.seen[0][2])] * 2  # once a call, as all had the same key
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_its_limits_begin_when_it_does(origin: Any) -> None:
+    gate = Beside()
+    async with hyperhttp.Client(transport=gate) as client:
+        await client.get(f"{origin.url}/delay/9", timeout=Timeout(total=0.05))
+        await gate.over.wait()
+    assert gate.seen == [TotalTimeout]
+
+
+async def test_closing_the_client_ends_it(origin: Any) -> None:
+    gate = Beside()
+    client = hyperhttp.Client(transport=gate)
+    await client.get(f"{origin.url}/delay/9")
+    while not origin.requests:
+        await asyncio.sleep(0.002)
+    await client.close()
+    assert len(gate.seen) == len(asyncio.all_tasks()) == 1
+
+
+def test_nothing_runs_beside_a_blocking_call(origin: Any) -> None:
+    gate = Beside()
+    with hyperhttp.SyncClient(transport=gate) as client:
+        assert client.get(f"{origin.url}/bytes/3").reason == "[False, False, False]"
+    assert (gate.seen, origin.requests) == ([], [])

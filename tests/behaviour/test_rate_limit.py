@@ -70,6 +70,22 @@ async def test_a_crowd_is_served_in_the_order_of_coming(origin: Origin) -> None:
     assert log.moments[-1] - log.moments[0] >= 7 / 20 - GRAIN
 
 
+async def test_thousands_of_calls_keep_to_the_limit_together(origin: Origin) -> None:
+    count, rate, burst = 2000, 2000, 500
+    log = Log()
+    async with hyperhttp.Client(rate_limit=RateLimit(rate, burst=burst), event_hooks=log.hooks) as client:
+        responses = await asyncio.gather(*(client.get(f"{origin.url}/get?{number}") for number in range(count)))
+    assert {response.status_code for response in responses} == {200}
+    assert sorted(log.moments) == log.moments
+    assert len(log.moments) == count
+    ahead = lowest = 0.0
+    for number, moment in enumerate(log.moments):  # of any two of them, what began in between fits rate and burst
+        level = number - rate * (moment - log.moments[0])
+        lowest = min(lowest, level)
+        ahead = max(ahead, level - lowest)
+    assert ahead <= burst - 1 + rate * GRAIN
+
+
 async def test_threads_share_a_limit(origin: Origin) -> None:
     limit = RateLimit(100, burst=4)
     with hyperhttp.SyncClient(rate_limit=limit) as client, ThreadPoolExecutor(16) as threads:
@@ -178,6 +194,29 @@ async def test_a_limit_is_learnt_from_rate_limit_fields(face: Any, scripted: Any
         with pytest.raises(RateLimitExceeded) as caught:
             await client.get(server.url)
     assert 250 < caught.value.remaining <= 300
+
+
+@pytest.mark.parametrize("moment", [False, True], ids=["seconds", "moment"])
+async def test_a_limit_is_learnt_from_fields_without_a_specification(face: Any, scripted: Any, moment: bool) -> None:
+    reset = int(time.time()) + 200 if moment else 200
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-RateLimit-Remaining: %d\r\nX-RateLimit-Reset: %d\r\n\r\nok"
+    server = scripted([head % (1, reset), head % (0, reset)])
+    async with face.client(rate_limit=RateLimit(learn=True, max_wait=0)) as client:
+        for _ in range(2):
+            assert (await client.get(server.url)).status_code == 200
+        with pytest.raises(RateLimitExceeded) as caught:
+            await client.get(server.url)
+    assert 150 < caught.value.remaining <= 200
+
+
+async def test_no_field_stops_requests_for_longer_than_the_limit_allows(face: Any, scripted: Any) -> None:
+    endless = b"X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 999999999999999\r\n\r\nok"
+    server = scripted([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" + endless])
+    async with face.client(rate_limit=RateLimit(learn=True, max_wait=0, max_pause=60.0)) as client:
+        await client.get(server.url)
+        with pytest.raises(RateLimitExceeded) as caught:
+            await client.get(server.url)
+    assert 50 < caught.value.remaining <= 60
 
 
 async def test_who_stands_in_line_is_not_sent_to_a_host_that_fails_meanwhile(scripted: Any) -> None:

@@ -298,6 +298,17 @@ async def test_the_servers_wish_is_granted(
         assert response.status_code == 200
 
 
+async def test_the_end_of_a_quota_is_waited_for_where_the_policy_says_so(
+    face: Any, scripted: ScriptedServerFactory
+) -> None:
+    spent = b"HTTP/1.1 429 Too Many Requests\r\nRateLimit-Remaining: 0\r\nRateLimit-Reset: 1\r\nContent-Length: 0\r\n\r\n"
+    server = scripted([spent, OK])
+    async with face.client(retry=policy(respect_rate_limit=True)) as client:
+        started = time.monotonic()
+        assert (await client.get(server.url)).status_code == 200
+        assert 0.9 < time.monotonic() - started < 5
+
+
 @pytest.mark.parametrize("limits", [{"max_retry_after": 10}, {}])
 async def test_a_wish_beyond_cap_or_deadline_ends_the_call_at_once(
     face: Any, scripted: ScriptedServerFactory, limits: dict[str, Any]

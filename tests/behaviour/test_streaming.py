@@ -135,6 +135,18 @@ async def test_lines_arrive_when_they_are_complete(face: Any, origin: Origin) ->
     assert all(line.startswith("{") for line in lines)
 
 
+async def test_lines_before_one_that_is_too_long_are_not_lost(face: Any, scripted: ScriptedServerFactory) -> None:
+    content = b"one\ntwo\n" + b"x" * (64 * 1024 * 1024 + 1)
+    server = scripted([b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(content) + content])
+    async with face.client(max_response_size=None) as client:
+        response = await client.get(server.url, stream=True)
+        await client.read(response)  # one piece, in which the lines come
+        lines = client.iter_lines(response)
+        assert [await anext(lines), await anext(lines)] == ["one", "two"]
+        with pytest.raises(hyperhttp.DecodingError, match="67108864 characters"):
+            await anext(lines)
+
+
 async def test_characters_are_never_cut(face: Any, scripted: ScriptedServerFactory) -> None:
     content = "日本語😀".encode() * 20
     server = scripted(

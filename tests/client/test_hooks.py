@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hyperhttp.client.hooks import EVENTS, hooks_of, hooks_of_call, merge_hooks
+from hyperhttp.client.hooks import EVENTS, PLAIN_EVENTS, hooks_of, hooks_of_call, merge_hooks
 
 
 async def waits(*_event: Any) -> None: ...
@@ -30,6 +30,7 @@ def test_hooks_are_lists_of_their_own() -> None:
         ({"error": [1]}, "holds 1, which cannot be called"),
         ({"connect": [waits]}, "plain functions"),
         ({"close": waits}, "plain functions"),
+        ({"done": [print, waits]}, "plain functions: a response may be over"),
     ],
 )
 def test_what_is_no_hook_is_refused(given: Any, said: str) -> None:
@@ -38,7 +39,7 @@ def test_what_is_no_hook_is_refused(given: Any, said: str) -> None:
 
 
 def test_async_hooks_may_be_where_something_waits_for_them() -> None:
-    made = hooks_of(dict.fromkeys(EVENTS - {"connect", "close"}, waits))
+    made = hooks_of(dict.fromkeys(EVENTS - PLAIN_EVENTS.keys(), waits))
     assert made is not None
     assert made["error"] == [waits]
 

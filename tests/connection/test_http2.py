@@ -10,7 +10,7 @@ import pytest
 
 from hyperhttp.config import Timeout
 from hyperhttp.connection.base import GONE, IN_USE, NEW
-from hyperhttp.connection.http2_exchange import UnansweredError
+from hyperhttp.connection.overdue import UnansweredError
 from hyperhttp.connection.stream import ContentStream
 from hyperhttp.exceptions import ClientClosed, ReadError, RemoteProtocolError
 from hyperhttp.protocol.http2 import ErrorCode

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hyperhttp.config import Timeout
-from hyperhttp.connection.http2_exchange import UnansweredError
+from hyperhttp.connection.overdue import UnansweredError
 from hyperhttp.connection.stream import ContentStream
 from hyperhttp.exceptions import (
     HyperHTTPError,

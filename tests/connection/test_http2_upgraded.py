@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from hyperhttp.config import Timeout
-from hyperhttp.connection.http2_exchange import UnansweredError
 from hyperhttp.connection.http2_upgraded import open_stream
+from hyperhttp.connection.overdue import UnansweredError
 from hyperhttp.connection.upgraded import Upgraded
 from hyperhttp.exceptions import ReadError, ReadTimeout, RemoteProtocolError, WriteError, WriteTimeout
 from hyperhttp.message.request import Request

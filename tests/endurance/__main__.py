@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from tests.endurance.cancellations import KINDS, cancel, close_under, time_out
 from tests.endurance.load import load, load_in_threads, queue_up
 from tests.endurance.near_side import FarSide, Record, open_descriptors, resident
-from tests.endurance.transfers import measure
+from tests.endurance.transfers import BOMBS, measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,14 +76,16 @@ def run_round(record: Record, far: FarSide, seed: int, deadline: float) -> None:
 
 
 def transfers(record: Record, far: FarSide, mebibytes: int) -> None:
-    """So much up and down; the HTTP/2 server of the far side is slow, so a quarter of it there."""
-    for wire in far.wires():
-        if wire.name in ("h1", "h1 tls", "h2 tls"):
-            size = max(mebibytes // 4, 1) if wire.multiplexed else mebibytes
-            for face in ("asyncio", "blocking"):
-                for what in ("up", "down", "bomb"):
-                    measure(record, far, wire, face, what, min(size, 128) if what == "bomb" else size)
-                    print(record.figures[-1] if record.figures else "no figures", flush=True)
+    """So much up and down over each wire, and as much out of each bomb over one."""
+    wires = far.straight_wires()
+    works = [(wire, what) for wire in wires.values() for what in ("up", "down")]
+    works += [(wires["h2 tls"], f"bomb {codings}") for codings in BOMBS]
+    for wire, what in works:
+        for face in ("asyncio", "blocking"):
+            found, started = len(record.findings), time.monotonic()
+            measure(record, far, wire, face, what, mebibytes)
+            figure = f"FINDING {record.findings[-1][:500]}" if record.findings[found:] else record.figures[-1]
+            print(f"{figure}; {time.monotonic() - started:.0f} s", flush=True)
 
 
 def resources() -> str:

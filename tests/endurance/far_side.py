@@ -9,13 +9,15 @@
 
 ``/job/...`` does what the request's ``X-Plan`` says: ``pause`` before the head, ``gap`` between pieces of content,
 ``linger`` before the request's content is read, ``chunked``, ``coding``, ``fail`` (503 so many times), ``auth``
-(demand Digest), ``hops`` (redirect so many times). ``/meet/{n}`` answers when n requests are there at once.
+(demand Digest), ``hops`` (redirect so many times). ``/meet/{n}`` answers when n requests are there at once, ``/flood/{n}``
+with so many pieces, ``/bomb/{codings}`` with as many pieces of zeros as ``?pieces=`` says.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gzip
 import hashlib
 import json
@@ -23,6 +25,7 @@ import logging
 import random
 import socket
 import sys
+import zlib
 from collections import Counter
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -89,6 +92,47 @@ def equip(origin: Origin) -> None:
                 await write(content_of(str(number), PIECE))
 
         return Reply(200, [], produce, pieces * PIECE)
+
+    @origin.route("/bomb/{codings}")
+    def bomb(exchange: Any) -> Reply:
+        codings = exchange.parameters["codings"]
+        return Reply(200, [("Content-Encoding", codings)], packed(codings, int(exchange.arg("pieces"))))
+
+
+@functools.cache
+def packed(codings: str, pieces: int) -> bytes:
+    """Zeros through a chain of codings, the first of which takes them piece by piece."""
+    first, *others = codings.split(",")
+    pack = packers()[first]()
+    content = b"".join([*(pack(bytes(PIECE)) for _ in range(pieces)), pack(None)])
+    for name in others:
+        pack = packers()[name]()
+        content = pack(content) + pack(None)
+    return content
+
+
+def packers() -> dict[str, Callable[[], Callable[[bytes | None], bytes]]]:
+    """What makes a function that packs a piece, or with None ends, by coding."""
+
+    def made(packer: Any, compress: str = "compress", finish: str = "flush") -> Callable[[bytes | None], bytes]:
+        return lambda data: getattr(packer, finish)() if data is None else getattr(packer, compress)(data)
+
+    def br() -> Callable[[bytes | None], bytes]:
+        import brotli
+
+        return made(brotli.Compressor(quality=5), "process", "finish")
+
+    def zstd() -> Callable[[bytes | None], bytes]:
+        import zstandard
+
+        return made(zstandard.ZstdCompressor().compressobj())
+
+    return {
+        "gzip": lambda: made(zlib.compressobj(wbits=31)),
+        "deflate": lambda: made(zlib.compressobj()),
+        "br": br,
+        "zstd": zstd,
+    }
 
 
 def answer(content: bytes, plan: dict[str, Any], fields: list[tuple[str, str]]) -> Reply:

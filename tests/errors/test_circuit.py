@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from hyperhttp.errors.circuit import CLOSED, HALF_OPEN, NEW, OPEN, Circuit, Rules, admit, fail, release, succeed
+from hyperhttp.errors.circuit import (
+    CLOSED,
+    CONTENT_PATIENCE,
+    HALF_OPEN,
+    NEW,
+    OPEN,
+    Circuit,
+    Rules,
+    admit,
+    fail,
+    heard,
+    release,
+    succeed,
+)
 
 RULES = Rules(failure_threshold=3, recovery_timeout=30.0, success_threshold=2, probe_timeout=60.0)
 OPENED = Circuit(OPEN, failures=3, since=100.0, turn=1, version=7)
@@ -81,6 +94,25 @@ def test_a_probe_that_is_never_heard_of_again_is_lost_after_a_while() -> None:
     assert (remaining, following.turn, following.probe_at) == (None, 3, 190.0)
     for late in (succeed(following, 2, RULES, 191.0), fail(following, 2, RULES, 191.0), release(following, 2)):
         assert late is following, "the lost probe no longer has a say"
+
+
+def test_a_probe_whose_content_takes_long_keeps_others_for_a_while_only() -> None:
+    circuit = heard(probing(), 2, RULES, 180.0)
+    assert admit(circuit, RULES, 180.0 + CONTENT_PATIENCE - 0.1) == (circuit, 0.0)
+    following, remaining = admit(circuit, RULES, 180.0 + CONTENT_PATIENCE)
+    assert (remaining, following.turn, following.probe_at) == (None, 3, 185.0)
+    assert succeed(circuit, 2, RULES, 181.0).successes == 1
+    assert fail(circuit, 2, RULES, 181.0).state == OPEN
+
+
+def test_a_probe_never_keeps_others_for_longer_than_its_timeout() -> None:
+    hasty = RULES._replace(probe_timeout=2.0)
+    assert heard(probing(), 2, hasty, 131.0).probe_at == 131.0
+
+
+def test_a_head_says_nothing_about_a_circuit_without_that_probe() -> None:
+    assert heard(NEW, 0, RULES, 1.0) is NEW
+    assert heard(probing(), 1, RULES, 131.0) == probing()
 
 
 def test_what_began_before_a_transition_does_not_count_after_it() -> None:

@@ -118,6 +118,27 @@ def test_what_says_nothing_about_the_host_is_neither(outcome: BaseException) -> 
     assert breaker.state(*HOST) == CLOSED
 
 
+def test_content_on_its_way_decides_unless_the_status_has() -> None:
+    breaker = DomainCircuitBreakerManager(1)
+    ticket = breaker.admit("a.example", 80, 0.0)
+    assert breaker.heard(ticket, Response(200), 0.0)
+    assert breaker.heard(ticket, Response(404), 0.0)
+    assert breaker.snapshot() == {}
+    assert not breaker.heard(ticket, Response(503), 0.0)
+    assert breaker.state("a.example", 80) == "open"
+
+
+def test_a_probe_whose_content_nobody_read_counts_with_the_next_attempt() -> None:
+    breaker = DomainCircuitBreakerManager(1, 30.0, 1)
+    breaker.record(breaker.admit("a.example", 80, 0.0), Response(503), 0.0)
+    ticket = breaker.admit("a.example", 80, 30.0)
+    assert breaker.heard(ticket, Response(200), 31.0)
+    breaker.forget(ticket)
+    assert breaker.state("a.example", 80) == "half_open"
+    breaker.admit("a.example", 80, 32.0)
+    assert breaker.state("a.example", 80) == "closed"
+
+
 def test_categories_may_be_chosen() -> None:
     breaker = manager(categories=["rate_limit", "TLS"])
     attempt(breaker, ConnectError("refused"))

@@ -37,12 +37,27 @@ DEFAULT = '"default";r=50;t=30'
         ),
         ({"RateLimit-Remaining": "3", "RateLimit-Reset": "7"}, Quota(3, 7.0)),
         ({"RateLimit-Limit": "10", "RateLimit-Remaining": "0"}, None),
-        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1893456000"}, None),
+        ({"X-RateLimit-Limit": "60", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "30"}, Quota(0, 30.0, 60)),
+        ({"X-Rate-Limit-Remaining": "2", "X-Rate-Limit-Reset": "7"}, Quota(2, 7.0)),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "999999999"}, Quota(0, 999999999.0)),
+        ({"X-RateLimit-Remaining": "0"}, None),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "2030-01-01T00:00:00Z"}, None),
+        ({"X-RateLimit-Remaining": "-1", "X-RateLimit-Reset": "30"}, None),
+        ({"RateLimit": DEFAULT, "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "9"}, Quota(50, 30.0)),
     ],
     ids=repr,
 )
 def test_what_the_fields_say(fields: dict[str, str], quota: Quota | None) -> None:
     assert read_quota(Headers(fields)) == quota
+
+
+@pytest.mark.parametrize("reset", ["1893456060", "1893456060000"])
+def test_a_reset_that_is_a_moment_is_compared_with_the_senders_clock(reset: str) -> None:
+    fields = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset, "Date": "Tue, 01 Jan 2030 00:00:00 GMT"}
+    assert read_quota(Headers(fields)) == Quota(0, 60.0)
+    del fields["Date"]
+    assert read_quota(Headers(fields), lambda: 1893456050.0) == Quota(0, 10.0)
+    assert read_quota(Headers(fields), lambda: 1893456999.0) == Quota(0, 0.0), "a moment that is over"
 
 
 def test_a_field_may_come_in_several_lines() -> None:

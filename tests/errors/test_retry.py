@@ -270,6 +270,36 @@ def test_a_wish_beyond_the_cap_ends_it() -> None:
     assert reason(policy, Response(503, headers={"Retry-After": "11"})) == "retry_after"
 
 
+SPENT = {"X-RateLimit-Limit": "60", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "9"}
+
+
+@pytest.mark.parametrize(
+    ("status", "fields", "delay"),
+    [
+        (429, SPENT, 9.0),
+        (503, {"RateLimit": '"a";r=0;t=9'}, 9.0),
+        (429, {"RateLimit": '"a";r=5;t=9'}, 1.0),
+        (429, {"RateLimit": '"a";r=0;t=0'}, 1.0),
+        (502, SPENT, 1.0),
+        (429, {**SPENT, "Retry-After": "7"}, 7.0),
+        (429, {**SPENT, "X-RateLimit-Reset": "1700000005"}, 5.0),
+    ],
+)
+def test_the_end_of_a_quota_is_waited_for_where_the_policy_says_so(
+    status: int, fields: dict[str, str], delay: float
+) -> None:
+    policy = RetryPolicy(backoff_strategy=STEADY, respect_rate_limit=True)
+    assert decide(policy, Response(status, headers=fields)).delay == delay
+    unasked = RetryPolicy(backoff_strategy=STEADY)
+    assert decide(unasked, Response(status, headers=fields)).delay == (7.0 if "Retry-After" in fields else 1.0)
+
+
+@pytest.mark.parametrize("reset", ["121", "999999999", "999999999999", "999999999999999"])
+def test_a_quota_that_ends_beyond_the_cap_ends_it(reset: str) -> None:
+    policy = RetryPolicy(respect_rate_limit=True)
+    assert reason(policy, Response(429, headers={**SPENT, "X-RateLimit-Reset": reset})) == "retry_after"
+
+
 def test_no_wait_ends_at_the_deadline_or_after_it() -> None:
     policy = RetryPolicy(backoff_strategy=STEADY)
     assert decide(policy, Response(503), now=3.0, total_at=4.1).delay == 1.0

@@ -10,6 +10,7 @@ import pytest
 from hyperhttp.exceptions import DecodingError, HyperHTTPError, ReadError, StreamConsumed
 from hyperhttp.message.coding import DEFLATE, GZIP, PIECE_SIZE, CodingChain, coding_table
 from hyperhttp.message.pieces import Bytes, Lines, Pieces, Text, drive_ready
+from hyperhttp.message.text import LineSplitter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -299,6 +300,19 @@ async def test_lines_come_as_soon_as_they_are_whole() -> None:
     lines = Lines(source)
     assert [next(lines), next(lines), source.asked] == ["one", "two", 1]
     assert [next(lines), source.asked] == ["three", 2]
+
+
+@pytest.mark.parametrize("pieces", [(b"one\ntwo\n" + b"x" * 11, b"never asked for"), (b"one\ntwo\nxxxx", b"x" * 7)])
+async def test_the_lines_before_one_that_is_too_long_are_given_first(pieces: tuple[bytes, ...]) -> None:
+    source = Source(*pieces)
+    lines = Lines(source)
+    lines._splitter = LineSplitter(10)
+    assert [next(lines), next(lines)] == ["one", "two"]
+    asked = source.asked
+    with pytest.raises(DecodingError, match="10 characters") as caught:
+        next(lines)
+    assert source.asked <= asked + 1
+    assert (source.blamed, source.given_up) == ([caught.value], True)
 
 
 # -- driving -----------------------------------------------------------------------------------------------------

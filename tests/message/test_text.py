@@ -219,12 +219,37 @@ def test_a_line_in_very_many_pieces_does_not_take_quadratic_time():
     assert [len(line) for line in splitter.finish()] == [30_000_000]
 
 
-@pytest.mark.parametrize("pieces", [["x" * 11], ["xxxxx", "xxxxxx"], ["xxxxx", "xxxxxx\n"], ["a\n" + "x" * 11 + "\n"]])
+@pytest.mark.parametrize("pieces", [["x" * 11], ["xxxxx", "xxxxxx"], ["xxxxx", "xxxxxx\n"]])
 def test_a_line_longer_than_allowed_is_an_error(pieces):
     splitter = LineSplitter(max_length=10)
     with pytest.raises(DecodingError, match="10 characters") as caught:
         [splitter.split(piece) for piece in pieces]
     assert caught.value.limit == 10
+
+
+@pytest.mark.parametrize(
+    ("pieces", "given"),
+    [
+        (["a\nb\r\nc\rd\n\n" + "x" * 11], ["a", "b", "c", "d", ""]),
+        (["a\n" + "x" * 11 + "\nb\n"], ["a"]),
+        (["y" * 9, "y\na\r" + "x" * 11, "\nb\n"], ["y" * 10, "a"]),
+        (["a\n" + "x" * 10, "x\nb\n"], ["a"]),
+        (["x" * 11 + "\na\n"], []),
+    ],
+)
+def test_the_lines_before_one_that_is_too_long_are_given(pieces, given):
+    splitter = LineSplitter(max_length=10)
+    lines: list[str] = []
+    with pytest.raises(DecodingError, match="10 characters"):
+        for piece in pieces:
+            lines += splitter.split(piece)
+        splitter.finish()
+    assert lines == given
+    for _ in range(2):
+        with pytest.raises(DecodingError):  # nothing that came behind it is ever given
+            splitter.split("b\n")
+    with pytest.raises(DecodingError):
+        splitter.finish()
 
 
 def test_many_lines_together_may_be_longer_than_one_may_be():

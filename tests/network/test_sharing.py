@@ -216,6 +216,7 @@ def test_a_wait_is_given_up_once(pair: Any) -> None:
 def test_a_bell_rung_twice_rings_once(pair: Any) -> None:
     hub, _ = pair
     wait = hub.channel.new_shared_wait(Patient())
+    wait.hang_bell()
     wait.ring()
     wait.ring()
     assert wait.sleep(0)

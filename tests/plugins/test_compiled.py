@@ -29,15 +29,15 @@ class Waiting(EventListener):
         return None
 
 
-def test_without_listeners_every_client_gets_the_same_empty_ones():
+def test_without_listeners_every_client_gets_empty_ones_of_its_own():
     compiled = compiled_with()
 
-    assert compiled.create_listeners() is compiled.create_listeners()
+    assert compiled.create_listeners().forgotten is not compiled.create_listeners().forgotten, "hooks may be told of them"
     assert all(getattr(compiled.create_listeners(), event) == () for event in EVENTS)
 
 
 def test_there_is_a_field_for_each_event():
-    assert tuple(Listeners.__slots__) == (*EVENTS, "forgotten")
+    assert tuple(Listeners.__slots__) == (*EVENTS, "objects", "forgotten")
 
 
 @pytest.mark.parametrize("event", EVENTS)
@@ -139,3 +139,22 @@ def test_a_factory_that_fails_is_an_error_with_its_cause():
 )
 def test_a_mount_matches_by_scheme_host_and_port(mount, url, matches):
     assert Mount(*mount, factory=print).matches(*url) is matches
+
+
+def test_one_more_listener_is_told_last_and_one_less_leaves_the_others():
+    first, second = Requests(), Requests()
+    both = Listeners().joined_by(first).joined_by(second)
+
+    assert [method.__self__ for method in both.request] == [first, second]
+    assert both.objects == (first, second)
+    left = both.without(first)
+    assert [method.__self__ for method in left.request] == [second]
+    assert left.objects == (second,)
+    assert left.forgotten is both.forgotten
+    assert both.without(Requests()) == both
+    assert not left.without(second).follow_calls
+
+
+def test_a_listener_without_methods_cannot_join():
+    with pytest.raises(PluginError, match="the listener has none of the methods begin"):
+        Listeners().joined_by(object())

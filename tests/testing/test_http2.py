@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import socket
 import struct
@@ -240,3 +241,21 @@ def test_the_number_of_streams_a_client_may_open_is_announced() -> None:
             data = sock.recv(1000)
             assert data
             received += data
+
+
+def test_a_connection_may_be_closed_by_several_streams_and_then_reset(h2_client: Any, http2_origin: Any) -> None:
+    """As faults on streams side by side do it; asyncio's TLS transport forgets itself when it is closed twice."""
+
+    @http2_origin.route("/gone")
+    async def gone(exchange: Any) -> Reply:
+        exchange.close()
+        exchange.close()
+        exchange.reset()
+        return Reply(204)
+
+    h2_client.start("/gone")
+    h2_client.sock.settimeout(10)
+    with contextlib.suppress(OSError):
+        while h2_client.sock.recv(65536):
+            pass
+    assert http2_origin.errors == []

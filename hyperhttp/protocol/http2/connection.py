@@ -60,6 +60,7 @@ class H2Connection(MessageFrames):
         error: the connection error that closed it, or None.
         goaway: error code and debug data of the peer's last GOAWAY, or None.
         settings_acknowledged: the peer has acknowledged our SETTINGS.
+        late: frames that came for streams which had ended early.
     """
 
     __slots__ = ()

@@ -128,7 +128,7 @@ class MessageFrames(ControlFrames):
             self._refill_connection_window()
         stream = self._streams.get(stream_id)
         if stream is None:
-            self._charge_for_ended_stream(stream_id)
+            self._charge_for_ended_stream(stream_id, size)
             return
         stream.receive_left -= size
         if flags & frames.PADDED:
@@ -148,7 +148,14 @@ class MessageFrames(ControlFrames):
             return
         if end_stream:
             self._end_receiving(stream)
-        stream.listener.receive_data(bytes(data[start:end]), end_stream)
+        buffer = stream.buffer
+        if buffer is None:
+            stream.listener.receive_data(bytes(data[start:end]), end_stream)
+            return
+        begin = stream.filled
+        stream.filled = begin + end - start
+        buffer[begin : stream.filled] = data[start:end]
+        stream.listener.receive_data(b"", end_stream)
 
     def _end_receiving(self, stream: H2Stream) -> None:
         stream.phase = ENDED

@@ -15,7 +15,7 @@ from hyperhttp.protocol.http2.frames import goaway_frame, rst_stream_frame, wind
 from hyperhttp.protocol.http2.hpack_decoder import Decoder, HeadReader
 from hyperhttp.protocol.http2.hpack_encoder import Encoder
 from hyperhttp.protocol.http2.settings import DEFAULT_WINDOW, PeerSettings
-from hyperhttp.protocol.http2.stream import ENDED
+from hyperhttp.protocol.http2.stream import ENDED, EXPECTS_CONTENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +51,7 @@ class ConnectionState:
         "_encoder",
         "_expects_settings",
         "_flushed_id",
+        "_forgotten_left",
         "_forgotten_reset",
         "_goaway_last_id",
         "_heads",
@@ -70,6 +71,7 @@ class ConnectionState:
         "config",
         "error",
         "goaway",
+        "late",
         "peer",
         "settings_acknowledged",
     )
@@ -81,14 +83,17 @@ class ConnectionState:
         self.error: HyperHTTPError | None = None
         self.goaway: tuple[int, bytes] | None = None
         self.settings_acknowledged = False
+        self.late = 0
         self._listener = listener
         self._streams: dict[int, H2Stream] = {}
         self._next_id = 1
         self._flushed_id = 1  # requests from this number on have not left the engine
         self._refusal = ""  # why no stream may be opened any more
         self._goaway_last_id = 0
-        self._resets: dict[int, int] = {}  # stream ended early to who ended it, the oldest first
+        # Stream ended early to who ended it and the bytes of content that may still come for it, the oldest first.
+        self._resets: dict[int, tuple[int, int]] = {}
         self._forgotten_reset = 0  # the highest number that fell out of it
+        self._forgotten_left = 0  # what may still come for all that fell out of it
         self._out: list[bytes | memoryview] = []
         self._send_window = DEFAULT_WINDOW
         self._receive_left = config.connection_window
@@ -114,6 +119,17 @@ class ConnectionState:
             stream.receive_left += stream.consumed
             stream.consumed = 0
 
+    def receive_into(self, stream: H2Stream, view: memoryview) -> bool:
+        """Let the rest of a response's content go straight into `view`; False where that is not what fits.
+
+        The peer may send all of it as things are, so nothing need be acknowledged. `view` is written to until the
+        stream has ended, one way or another.
+        """
+        if stream.phase != EXPECTS_CONTENT or stream.content_left != len(view) or stream.receive_left < len(view):
+            return False
+        stream.buffer = view
+        return True
+
     def reset_stream(self, stream: H2Stream, code: int = ErrorCode.CANCEL) -> None:
         """End a stream early; its listener hears nothing more. Nothing happens if it has ended already."""
         if self._streams.get(stream.stream_id) is stream:
@@ -124,12 +140,15 @@ class ConnectionState:
         """Forget a stream that ended early, except that it did."""
         stream.phase = ENDED
         stream.send_closed = True
+        stream.buffer = None
         del self._streams[stream.stream_id]
         self._blocked.pop(stream.stream_id, None)
-        self._resets[stream.stream_id] = by
+        left = stream.receive_left
+        # Who has overrun a window has one of their own in mind, and sends on until they hear of it.
+        self._resets[stream.stream_id] = (by, left if left >= 0 else self.config.stream_window)
         if len(self._resets) > _REMEMBERED_RESETS:
             oldest = next(iter(self._resets))
-            del self._resets[oldest]
+            self._forgotten_left += self._resets.pop(oldest)[1]
             self._forgotten_reset = max(self._forgotten_reset, oldest)
 
     def _drop_and_tell(self, stream: H2Stream, by: int, error: HyperHTTPError, unprocessed: bool) -> None:
@@ -197,16 +216,27 @@ class ConnectionState:
         if self._budget < 0:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "the server sends too many frames that carry no content")
 
-    def _charge_for_ended_stream(self, stream_id: int) -> None:
-        """Treat a HEADERS or DATA frame for a stream that is not open (RFC 9113 section 5.1)."""
+    def _charge_for_ended_stream(self, stream_id: int, size: int = 0) -> None:
+        """Treat a HEADERS frame, or a DATA frame of `size` bytes, for a stream that is not open (RFC 9113 section 5.1).
+
+        What was on its way when a stream ended early is within its window, which is not opened any more. A peer that
+        sends more than that obeys no windows, or has never read that it should stop.
+        """
         if stream_id >= self._next_id or not stream_id & 1:
             raise ConnectionFault(
                 ErrorCode.PROTOCOL_ERROR, "the server sent a response to a request that was never made"
             )
-        by = self._resets.get(stream_id, 0)
+        by, left = self._resets.get(stream_id, (0, self._forgotten_left))
         if not by and stream_id > self._forgotten_reset:
             raise ConnectionFault(ErrorCode.STREAM_CLOSED, "the server sent more after the end of a response")
+        left -= size
+        if left < 0:
+            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "the server goes on with a response that nobody wants")
         if by == RESET_BY_PEER:
             self._reply(rst_stream_frame(stream_id, ErrorCode.STREAM_CLOSED))
-            self._resets[stream_id] = RESET_BY_US
+        if by:
+            self._resets[stream_id] = (RESET_BY_US, left)
+        else:
+            self._forgotten_left = left
+        self.late += 1
         self._charge()

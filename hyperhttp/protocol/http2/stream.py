@@ -60,7 +60,10 @@ class StreamListener(Protocol):
         """The final response began; with `end_stream` it has no content."""
 
     def receive_data(self, data: bytes, end_stream: bool) -> None:
-        """Content came; `H2Connection.acknowledge` it when it has been consumed, unless the stream ended."""
+        """Content came; `H2Connection.acknowledge` it when it has been consumed, unless the stream ended.
+
+        After `H2Connection.receive_into` it is in the buffer already, and `data` is empty.
+        """
 
     def receive_trailers(self, fields: list[Field]) -> None:
         """The trailer section came and ended the response."""
@@ -100,6 +103,8 @@ class H2Stream:
     Attributes:
         stream_id: its number.
         listener: who hears about it.
+        buffer: where its content goes, or None for to the listener.
+        filled: bytes in `buffer`.
         send_closed: we have sent all, or the peer wants no more; what is sent now is dropped.
         phase: `EXPECTS_HEAD`, `EXPECTS_CONTENT` or `ENDED`.
         send_window: bytes of content the peer allows on this stream; may be negative (section 6.9.2).
@@ -111,8 +116,10 @@ class H2Stream:
     """
 
     __slots__ = (
+        "buffer",
         "consumed",
         "content_left",
+        "filled",
         "interim_responses",
         "listener",
         "phase",
@@ -133,7 +140,8 @@ class H2Stream:
         self.semantics = semantics
         self.send_closed = False
         self.phase = EXPECTS_HEAD
-        self.consumed = 0
+        self.buffer: memoryview | None = None
+        self.filled = self.consumed = 0
         self.content_left: int | None = None
         self.interim_responses = 0
 

@@ -81,6 +81,20 @@ class Policy:
                 return entry
         return None
 
+    def usable_meanwhile(self, request: Request, entries: Sequence[Entry], now: float) -> Entry | None:
+        """The stored response that may be used while it is confirmed behind its back (RFC 5861 section 3)."""
+        asked = request_directives(request)
+        if {"no-cache", "min-fresh", "max-stale"} & asked.keys():  # the request says itself how stale is too stale
+            return None
+        oldest = seconds_of(asked, "max-age")
+        for entry in newest_first(entries):
+            seconds = seconds_of(entry.directives, "stale-while-revalidate")
+            if seconds is None or (oldest is not None and entry.age(now) > oldest):
+                continue
+            if self._is_usable_stale(entry, now, 0.0, float(seconds)):
+                return entry
+        return None
+
     def usable_after_failure(self, request: Request, entries: Sequence[Entry], now: float) -> Entry | None:
         """The stored response that may stand for one that cannot be had (RFC 5861 section 4)."""
         asked = request_directives(request)

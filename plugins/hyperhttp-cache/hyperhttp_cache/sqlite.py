@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from hyperhttp import HyperHTTPError
 from hyperhttp_cache.entry import Entry
 
 if TYPE_CHECKING:
@@ -18,19 +19,21 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["SQLiteStorage"]
+__all__ = ["ForeignDatabaseError", "SQLiteStorage"]
 
-#: The layout of the tables; files with another one are begun anew.
+#: What says that a file is a cache of this package ("HHca"): nothing in any other file is ever changed.
+_APPLICATION: Final = 0x48486361
+#: The layout of the tables; caches with another one are begun anew.
 _LAYOUT: Final = 1
 
-_TABLES: Final = """
-CREATE TABLE IF NOT EXISTS entries (
-    id TEXT PRIMARY KEY, key TEXT NOT NULL, size INTEGER NOT NULL, used_at REAL NOT NULL,
-    facts TEXT NOT NULL, content BLOB NOT NULL
-);
-CREATE INDEX IF NOT EXISTS entries_by_key ON entries (key);
-CREATE INDEX IF NOT EXISTS entries_by_use ON entries (used_at);
-"""
+_TABLES: Final = (
+    """CREATE TABLE IF NOT EXISTS entries (
+        id TEXT PRIMARY KEY, key TEXT NOT NULL, size INTEGER NOT NULL, used_at REAL NOT NULL,
+        facts TEXT NOT NULL, content BLOB NOT NULL
+    )""",
+    "CREATE INDEX IF NOT EXISTS entries_by_key ON entries (key)",
+    "CREATE INDEX IF NOT EXISTS entries_by_use ON entries (used_at)",
+)
 
 #: Seconds another process may hold the file.
 _PATIENCE: Final = 10.0
@@ -38,11 +41,19 @@ _PATIENCE: Final = 10.0
 _GRANULE: Final = 60.0
 
 
+class ForeignDatabaseError(HyperHTTPError):
+    """The file given to `SQLiteStorage` is no cache, but something else; nothing in it was changed."""
+
+    kind = "foreign_database"
+    summary = "the file is a database of something else"
+
+
 class SQLiteStorage:
     """Entries in a file, the least recently used of which go first. Clients, threads and processes may share one.
 
     The file is opened when it is first needed; one that is made then may be read by its owner alone. It holds what servers
-    sent; of requests it holds URLs, and digests.
+    sent; of requests it holds URLs, and digests. A database of something else is refused with `ForeignDatabaseError`,
+    which also the request raises for which it was opened.
 
     Args:
         path: the file; its folder must exist.
@@ -136,20 +147,54 @@ class SQLiteStorage:
 def _connect(path: Path) -> sqlite3.Connection:
     with suppress(FileExistsError):  # what servers have sent is for its owner, and SQLite's own files are like this one
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    connection = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False, isolation_level=None)
     try:
-        (layout,) = connection.execute("PRAGMA user_version").fetchone()
-        if layout not in (0, _LAYOUT):
-            connection.execute("DROP TABLE IF EXISTS entries")
+        connection.execute("BEGIN")  # all that is looked at belongs together
+        _check(connection, path)  # before anything is changed
+        connection.rollback()
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.executescript(_TABLES)
-        connection.execute(f"PRAGMA user_version = {_LAYOUT}")
-        connection.commit()
+        connection.execute("BEGIN IMMEDIATE")
+        with connection:
+            _check(connection, path)  # nor has anybody else taken the file meanwhile
+            _lay_out(connection)
+        connection.isolation_level = "DEFERRED"  # from now on each change is a transaction
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file that is neither a cache nor empty.
+
+    Raises:
+        ForeignDatabaseError: it is somebody else's.
+    """
+    try:
+        marks = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
+        if marks[0] == _APPLICATION:
+            return
+        if not any(marks) and connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
+            return
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:
+            raise
+        msg = f"{path} is no database: it was left as it is"
+        raise ForeignDatabaseError(msg) from error
+    msg = f"{path} is a database of something else, not a cache of hyperhttp-cache: it was left as it is"
+    raise ForeignDatabaseError(msg)
+
+
+def _lay_out(connection: sqlite3.Connection) -> None:
+    """Make the tables of a new cache, or of one with another layout."""
+    (layout,) = connection.execute("PRAGMA user_version").fetchone()
+    if layout != _LAYOUT:
+        connection.execute("DROP TABLE IF EXISTS entries")
+    for statement in _TABLES:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+    connection.execute(f"PRAGMA user_version = {_LAYOUT}")
 
 
 def _delete(connection: sqlite3.Connection, key: str, ids: Collection[str]) -> None:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import hyperhttp
 from hyperhttp_cache.entry import key_of
+from hyperhttp_cache.parts import is_for_part, part_of, whole_of
 from hyperhttp_cache.policy import FAILURES, Policy, request_directives
+from hyperhttp_cache.sqlite import ForeignDatabaseError
 from hyperhttp_cache.storage import MemoryStorage
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from hyperhttp import Request, Response
     from hyperhttp.plugins import Onward
     from hyperhttp_cache.entry import Entry
+    from hyperhttp_cache.parts import Part
     from hyperhttp_cache.storage import Storage
 
 __all__ = ["CacheTransport"]
@@ -28,6 +31,18 @@ logger = logging.getLogger("hyperhttp.cache")
 #: Requests that are a matter between their sender and the origin.
 _OWN_CONDITIONS: Final = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range")
 
+#: The origin could not be reached, or has failed: what a stale response may stand for (RFC 5861 section 4). Not what was
+#: wrong here, such as a request that may not be sent, nor a certificate that is not trusted.
+_FAILED: Final = (
+    hyperhttp.ConnectError,
+    hyperhttp.ConnectTimeout,
+    hyperhttp.ReadError,
+    hyperhttp.ReadTimeout,
+    hyperhttp.RemoteProtocolError,
+    hyperhttp.WriteError,
+    hyperhttp.WriteTimeout,
+)
+
 #: Bytes of content that are stored of one response where nothing else is said.
 MAX_CONTENT: Final = 16 * 1024 * 1024
 
@@ -36,7 +51,8 @@ class CacheTransport:
     """An HTTP cache (RFC 9111) for `hyperhttp.Client` and `hyperhttp.SyncClient`: ``Client(transport=CacheTransport())``.
 
     Responses say what was done in their extensions: ``from_cache``, and ``cache``: ``"hit"``, ``"confirmed"`` (the origin
-    was asked and knows nothing newer), ``"stale"`` (the origin could not be asked), ``"miss"``, ``"bypass"``.
+    was asked and knows nothing newer), ``"revalidating"`` (it is stale, and the origin is being asked behind it),
+    ``"stale"`` (the origin could not be asked), ``"miss"``, ``"bypass"``.
 
     Args:
         storage: where responses are kept; in memory by default. One that is given is not closed with the client.
@@ -62,6 +78,7 @@ class CacheTransport:
         self._policy = Policy(shared=shared, stale_if_error=stale_if_error)
         self._max_content = max_content
         self._transport = transport
+        self.closed = False
 
     async def send(self, request: Request) -> Response:
         """Not for a cache: the client calls `send_onward`.
@@ -77,6 +94,7 @@ class CacheTransport:
 
     def close(self) -> None:
         """Close what the cache was made with: its own storage, and the transport behind it."""
+        self.closed = True
         if self._owns_storage:
             self.storage.close()
         if self._transport is not None:
@@ -99,16 +117,43 @@ class _Serving:
         if request.method not in ("GET", "HEAD") or request.content is not None:
             return await self._write_through()
         extensions = request.extensions
-        if extensions.get("cache") is False or extensions.get("upgrade") or _has_conditions(request):
+        if extensions.get("cache") is False or extensions.get("upgrade"):
             return _marked(await self._send(request), "bypass")
+        conditions = [name for name in _OWN_CONDITIONS if name in request.headers]
+        if conditions:
+            return await self._run_conditional(conditions)
         now = time.time()
-        entries = [entry for entry in await self._ask(self._storage.get, self._key) or () if entry.serves(request)]
+        entries = await self._entries()
         entry = self._policy.usable(request, entries, now)
         if entry is not None:
             return self._served(entry, "hit", now)
-        if "only-if-cached" in request_directives(request):  # section 5.2.1.7
-            return _marked(self._onward.response(504, [(b"Content-Length", b"0")], reason="Gateway Timeout"), "miss")
+        if "only-if-cached" in request_directives(request):
+            return self._not_cached()
+        entry = self._policy.usable_meanwhile(request, entries, now)
+        if entry is not None and self._begin_renewal(entry, entries):
+            return self._served(entry, "revalidating", now)
         return await self._refresh(entries)
+
+    async def _run_conditional(self, conditions: list[str]) -> Response:
+        """What the request has conditions for is between it and the origin, but for a part of what is stored and fresh."""
+        request = self._request
+        if is_for_part(conditions):
+            now = time.time()
+            entry = self._policy.usable(request, await self._entries(), now)
+            part = None if entry is None else part_of(entry, request)
+            if entry is not None and part is not None:
+                return self._served(entry, "hit", now, part)
+        if "only-if-cached" in request_directives(request):
+            return self._not_cached()
+        return _marked(await self._send(request), "bypass")
+
+    async def _entries(self) -> list[Entry]:
+        """What is stored and may serve the request, fresh or not."""
+        return [entry for entry in await self._ask(self._storage.get, self._key) or () if entry.serves(self._request)]
+
+    def _not_cached(self) -> Response:
+        """Nothing is stored, and the origin must not be asked (section 5.2.1.7)."""
+        return _marked(self._onward.response(504, [(b"Content-Length", b"0")], reason="Gateway Timeout"), "miss")
 
     async def _write_through(self) -> Response:
         response = _marked(await self._send(self._request), "bypass")
@@ -118,16 +163,12 @@ class _Serving:
 
     async def _refresh(self, entries: list[Entry]) -> Response:
         """Ask the origin, with conditions where something is stored."""
-        request = self._request
-        if entries:
-            request = copy(request)
-            request.headers.update(self._policy.conditions(entries))
         requested_at = time.time()
         try:
-            response = await self._send(request)
-        except hyperhttp.TransportError:
+            response = await self._send(self._conditional(entries))
+        except _FAILED as error:
             entry = self._policy.usable_after_failure(self._request, entries, time.time())
-            if entry is None:
+            if entry is None or isinstance(error, hyperhttp.AddressNotAllowed):
                 raise
             return self._served(entry, "stale", time.time())
         now = time.time()
@@ -137,7 +178,8 @@ class _Serving:
                 response.give_up()
                 return self._served(entry, "stale", now)
         if not entries:
-            return await self._stored(response, (), requested_at, now)
+            await self._keep(response, (), requested_at, now)
+            return _marked(response, "miss")
         found = self._policy.confirm(entries, response, requested_at, now)
         if found.entry is not None:
             response.give_up()
@@ -147,10 +189,19 @@ class _Serving:
             response.give_up()
             await self._forget(found.outdated)
             return await self._refresh([])
-        return await self._stored(response, found.outdated, requested_at, now)
+        await self._keep(response, found.outdated, requested_at, now)
+        return _marked(response, "miss")
 
-    async def _stored(self, response: Response, outdated: Collection[str], requested_at: float, now: float) -> Response:
-        """The response, which will be stored when all of its content has been read."""
+    def _conditional(self, entries: list[Entry]) -> Request:
+        """The request, with conditions where something is stored."""
+        request = self._request
+        if entries:
+            request = copy(request)
+            request.headers.update(self._policy.conditions(entries))
+        return request
+
+    async def _keep(self, response: Response, outdated: Collection[str], requested_at: float, now: float) -> bool:
+        """Have the response stored when all of its content has been read; False where it must not be."""
         response.request = self._request
         entry = self._policy.storable(self._request, response, requested_at, now)
         limit = self._cache._max_content
@@ -158,22 +209,79 @@ class _Serving:
         if entry is None or (length.isascii() and length.isdigit() and int(length) > limit):
             if outdated:
                 await self._forget(outdated)
-            return _marked(response, "miss")
+            return False
 
         async def done(content: bytes) -> None:
             await self._ask(self._storage.put, self._key, replace(entry, content=content), outdated)
 
         await self._onward.keep(response, limit, done)
-        return _marked(response, "miss")
+        return True
 
-    def _served(self, entry: Entry, how: str, now: float) -> Response:
-        age = str(int(entry.age(now))).encode("ascii")
-        headers = [field for field in entry.headers if field[0].lower() != b"age"]
+    # -- behind a response that was given (RFC 5861 section 3) -------------------------------------------------------
+
+    def _begin_renewal(self, entry: Entry, entries: list[Entry]) -> bool:
+        """Confirm what is stored in the background; False where there is none, and the origin is asked at once."""
+        cache, request = self._cache, copy(self._request)  # its caller may change it meanwhile
+
+        async def renew(onward: Onward) -> None:
+            await _Serving(cache, request, onward).renew(entries)
+
+        return self._onward.start((cache, self._key, entry.id), renew)
+
+    async def renew(self, entries: list[Entry]) -> None:
+        """Confirm or replace what is stored; what fails is logged, and leaves it as it is."""
+        url = self._request.url.redacted
+        try:
+            await self._renew(entries)
+        except hyperhttp.ClientClosed:
+            logger.debug("%s was not confirmed: the client was closed", url)
+        except hyperhttp.HyperHTTPError as error:
+            level = logging.DEBUG if self._cache.closed else logging.WARNING
+            logger.log(level, "%s could not be confirmed, and stays stale: %s", url, error)
+        except Exception:
+            logger.exception("%s could not be confirmed, and stays stale", url)
+
+    async def _renew(self, entries: list[Entry]) -> None:
+        requested_at = time.time()
+        response = await self._send(self._conditional(entries))
+        try:
+            await self._renew_by(response, entries, requested_at)
+        finally:
+            response.give_up()
+
+    async def _renew_by(self, response: Response, entries: list[Entry], requested_at: float) -> None:
+        now = time.time()
+        if response.status_code >= 500:
+            msg = f"the origin answered {response.status_code}"
+            raise hyperhttp.HTTPStatusError(msg, request=self._request, response=response)
+        found = self._policy.confirm(entries, response, requested_at, now)
+        if found.entry is not None:
+            await self._ask(self._storage.put, self._key, found.entry, found.outdated)
+        elif found.again:
+            await self._forget(found.outdated)
+        else:  # whatever it is, what is stored is not what the origin would send now (RFC 9111 section 4.3.3)
+            outdated = [entry.id for entry in entries]
+            if await self._keep(response, outdated, requested_at, now) and not await self._read(response):
+                await self._forget(outdated)
+
+    async def _read(self, response: Response) -> bool:
+        """Read the content, so that it is stored; False where it is larger than what is stored."""
+        size = 0
+        async for piece in response.aiter_raw():
+            size += len(piece)
+            if size > self._cache._max_content:
+                return False
+        return True
+
+    # -- both --------------------------------------------------------------------------------------------------------
+
+    def _served(self, entry: Entry, how: str, now: float, part: Part | None = None) -> Response:
+        status, reason, headers, content = whole_of(entry) if part is None else part.cut(entry)
         response = self._onward.response(
-            entry.status_code,
-            [*headers, (b"Age", age)],
-            entry.content,
-            reason=entry.reason,
+            status,
+            [*headers, (b"Age", str(int(entry.age(now))).encode("ascii"))],
+            content,
+            reason=reason,
             http_version=entry.http_version,
         )
         return _marked(response, how)
@@ -190,16 +298,14 @@ class _Serving:
             if self._storage.blocks:
                 return await self._onward.call(function, *arguments)
             return function(*arguments)
+        except ForeignDatabaseError:
+            raise  # it will never be of use, and whoever named the file wants to know
         except Exception:
             logger.exception("the storage of the cache failed")
             return None
 
 
-def _has_conditions(request: Request) -> bool:
-    return any(name in request.headers for name in _OWN_CONDITIONS)
-
-
 def _marked(response: Response, how: str) -> Response:
-    response.extensions["from_cache"] = how in ("hit", "confirmed", "stale")
+    response.extensions["from_cache"] = how in ("hit", "confirmed", "revalidating", "stale")
     response.extensions["cache"] = how
     return response

@@ -5,6 +5,7 @@ from inspect import isawaitable
 import pytest
 
 import hyperhttp
+from hyperhttp.testing import exchange
 from hyperhttp_cache import CacheTransport, MemoryStorage, SQLiteStorage
 
 
@@ -15,6 +16,7 @@ class Clock:
         self.moved = 0.0
         real = time.time
         monkeypatch.setattr(time, "time", lambda: real() + self.moved)
+        monkeypatch.setattr(exchange, "time", time.time)  # what the origin calls Date
 
     def move(self, seconds):
         self.moved += seconds
@@ -38,6 +40,23 @@ def origin(hyperhttp_http2_origin):
     hyperhttp_http2_origin.clear()
     yield hyperhttp_http2_origin
     assert hyperhttp_http2_origin.errors == []
+
+
+@pytest.fixture
+def serve(origin):
+    """Adds an endpoint that answers with what a test gives it; gives its URL."""
+
+    def add(name, *replies):
+        left = list(replies)
+
+        @origin.route(f"/cached/{name}", methods=("GET", "HEAD", "POST", "PUT"))
+        def endpoint(exchange):
+            reply = left.pop(0) if len(left) > 1 else left[0]
+            return reply(exchange) if callable(reply) else reply
+
+        return f"{origin.url}/cached/{name}"
+
+    return add
 
 
 async def settle(result):

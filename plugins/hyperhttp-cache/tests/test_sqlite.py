@@ -1,10 +1,13 @@
 import os
+import pickle
 import sqlite3
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hyperhttp_cache import Entry, SQLiteStorage
+import hyperhttp
+from hyperhttp_cache import Entry, ForeignDatabaseError, SQLiteStorage
 
 ENTRY = Entry("0" * 32, "GET", {"accept": "d"}, 200, "OK", "HTTP/2", ((b"X", b"\xe9"),), b"abc", 1.0, 2.0)
 
@@ -41,25 +44,85 @@ def test_two_storages_share_a_file(tmp_path):
         assert one.get("key") == []
 
 
-def test_a_file_of_another_layout_is_begun_anew(tmp_path):
-    connection = sqlite3.connect(tmp_path / "cache.db")
-    connection.execute("CREATE TABLE entries (old)")
-    connection.execute("PRAGMA user_version = 999")
+def made(path, *statements):
+    """A database of somebody's own, and its bytes."""
+    connection = sqlite3.connect(path)
+    for statement in statements:
+        connection.execute(statement)
     connection.commit()
     connection.close()
+    return path.read_bytes()
 
+
+def test_a_cache_of_another_layout_is_begun_anew(tmp_path):
     with SQLiteStorage(tmp_path / "cache.db") as storage:
         storage.put("key", ENTRY)
+    made(
+        tmp_path / "cache.db",
+        "DROP TABLE entries",
+        "CREATE TABLE entries (old)",
+        "CREATE TABLE mine (kept)",
+        "PRAGMA user_version = 999",
+    )
+
+    with SQLiteStorage(tmp_path / "cache.db") as storage:
+        assert storage.get("key") == []
+        storage.put("key", ENTRY)
         assert len(storage) == 1
+    made(tmp_path / "cache.db", "INSERT INTO mine VALUES (1)")
 
 
-def test_a_file_that_is_no_database_is_an_error_and_leaves_nothing_open(tmp_path):
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["CREATE TABLE entries (mine)", "INSERT INTO entries VALUES (1)"],
+        ["CREATE TABLE entries (mine)", "PRAGMA user_version = 999"],
+        ["CREATE TABLE other (mine)"],
+        ["CREATE TABLE other (mine)", "PRAGMA user_version = 1"],
+        ["PRAGMA user_version = 7"],
+        ["PRAGMA application_id = 7"],
+        ["CREATE TABLE entries (mine)", "PRAGMA application_id = 7", "PRAGMA user_version = 1"],
+    ],
+)
+def test_a_database_of_something_else_is_refused_and_left_as_it_is(tmp_path, statements):
+    before = made(tmp_path / "mine.db", *statements)
+    storage = SQLiteStorage(tmp_path / "mine.db")
+
+    for attempt in (lambda: storage.get("key"), lambda: storage.put("key", ENTRY), storage.clear, lambda: len(storage)):
+        with pytest.raises(ForeignDatabaseError, match=r"mine\.db is a database of something else") as caught:
+            attempt()
+    storage.close()
+
+    assert isinstance(caught.value, hyperhttp.HyperHTTPError)
+    assert pickle.loads(pickle.dumps(caught.value)).kind == "foreign_database"
+    assert (tmp_path / "mine.db").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.db"]
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path):
     (tmp_path / "cache.db").write_bytes(b"no database at all" * 100)
     storage = SQLiteStorage(tmp_path / "cache.db")
 
-    with pytest.raises(sqlite3.DatabaseError):
+    with pytest.raises(ForeignDatabaseError, match="no database"):
         storage.get("key")
     storage.close()
+    assert (tmp_path / "cache.db").read_bytes() == b"no database at all" * 100
+
+
+def test_an_empty_file_becomes_a_cache(tmp_path):
+    (tmp_path / "cache.db").touch()
+    with SQLiteStorage(tmp_path / "cache.db") as storage:
+        storage.put("key", ENTRY)
+        assert storage.get("key") == [ENTRY]
+
+
+def test_storages_that_make_the_same_file_at_once_get_along(tmp_path):
+    storages = [SQLiteStorage(tmp_path / "cache.db") for _ in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda storage: storage.put("key", ENTRY), storages))
+    assert [storage.get("key") for storage in storages] == [[ENTRY]] * 8
+    for storage in storages:
+        storage.close()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork") or sys.platform == "darwin", reason="needs fork")

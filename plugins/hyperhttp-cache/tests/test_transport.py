@@ -11,24 +11,7 @@ import pytest
 import hyperhttp
 from hyperhttp.plugins import hookimpl
 from hyperhttp.testing import Reply
-from hyperhttp_cache import CacheTransport, MemoryStorage, SQLiteStorage
-
-
-@pytest.fixture
-def serve(origin):
-    """Adds an endpoint that answers with what a test gives it; gives its URL."""
-
-    def add(name, *replies):
-        left = list(replies)
-
-        @origin.route(f"/cached/{name}", methods=("GET", "HEAD", "POST", "PUT"))
-        def endpoint(exchange):
-            reply = left.pop(0) if len(left) > 1 else left[0]
-            return reply(exchange) if callable(reply) else reply
-
-        return f"{origin.url}/cached/{name}"
-
-    return add
+from hyperhttp_cache import CacheTransport, ForeignDatabaseError, MemoryStorage, SQLiteStorage
 
 
 def reply(content=b"content", cache_control="max-age=60", **fields):
@@ -139,7 +122,9 @@ async def test_a_request_says_what_it_wants(face, storage, serve):
         assert await client.how(url, headers={"Cache-Control": "only-if-cached"}) == "hit"
         assert await client.how(url, extensions={"cache": False}) == "bypass"
         assert await client.how(url, headers={"If-None-Match": '"x"'}) == "bypass"
-        assert await client.how(url, headers={"Range": "bytes=0-1"}) == "bypass"
+        assert await client.how(url, headers={"Range": "lines=0-1"}) == "bypass"
+        conditions = {"If-None-Match": '"x"', "Cache-Control": "only-if-cached"}
+        assert (await client.get(url, headers=conditions)).status_code == 504
 
 
 @pytest.mark.parametrize(("status", "expected"), [(200, "miss"), (404, "hit")])
@@ -166,6 +151,87 @@ async def test_what_is_stale_stands_for_what_failed(face, storage, serve, origin
         origin.faults.add("reset", path="/cached/failing", times=2)  # the first is replaced silently
         with pytest.raises(hyperhttp.TransportError):
             await client.get(url)
+
+
+FAILURES = [
+    hyperhttp.ConnectError,
+    hyperhttp.DNSError,
+    hyperhttp.ProxyError,
+    hyperhttp.ConnectTimeout,
+    hyperhttp.ReadError,
+    hyperhttp.ReadTimeout,
+    hyperhttp.RemoteProtocolError,
+    hyperhttp.WriteError,
+    hyperhttp.WriteTimeout,
+]
+OTHERS = [
+    hyperhttp.AddressNotAllowed,
+    hyperhttp.ClientClosed,
+    hyperhttp.LocalProtocolError,
+    hyperhttp.PoolTimeout,
+    hyperhttp.TLSError,
+    hyperhttp.TotalTimeout,
+]
+
+
+@pytest.mark.parametrize("kind", FAILURES + OTHERS)
+async def test_only_an_origin_that_failed_is_stood_in_for(face, kind, clock):
+    class Behind:
+        error = None
+
+        async def send(self, request):
+            if self.error is not None:
+                raise self.error
+            return hyperhttp.Response(200, {"Cache-Control": "max-age=60"}, b"old", request=request)
+
+        def close(self):
+            pass
+
+    behind = Behind()
+    async with face.client(transport=behind, stale_if_error=600) as client:
+        await client.get("http://nowhere.test/")
+        clock.move(100)
+        behind.error = kind("it went wrong")
+        if kind in FAILURES:
+            assert await client.how("http://nowhere.test/") == "stale"
+            return
+        with pytest.raises(kind) as caught:
+            await client.get("http://nowhere.test/")
+        assert caught.value is behind.error
+
+
+async def test_what_is_forbidden_here_is_not_hidden_by_what_is_stale(face, storage, serve, origin, clock):
+    url = serve("forbidden", reply())
+    secure = url.replace(origin.url, origin.https_url)
+    trusting = {"ssl_context": origin.ssl_context()}
+    async with face.client(storage, options=trusting) as client:
+        await client.get(url)
+        await client.get(secure)
+    clock.move(100)
+    seen = len(origin.requests)
+    policy = hyperhttp.AddressPolicy.public_only()
+    async with face.client(storage, stale_if_error=600, options={"address_policy": policy}) as client:
+        with pytest.raises(hyperhttp.AddressNotAllowed):
+            await client.get(url)
+    async with face.client(storage, stale_if_error=600) as client:
+        with pytest.raises(hyperhttp.TLSError):
+            await client.get(secure)
+    async with face.client(storage, stale_if_error=600, options={"max_connections": 1}) as client:
+        held = await client.get(f"{origin.url}/stream-bytes/5000000", stream=True, extensions={"cache": False})
+        with pytest.raises(hyperhttp.PoolTimeout):
+            await client.get(url, timeout=hyperhttp.Timeout(pool=0.05))
+        await client.close(held)
+    assert [request.target for request in origin.requests[seen:]] == ["/stream-bytes/5000000"]
+    async with face.client(storage, stale_if_error=600) as client:
+        origin.faults.add("stall-head", path="/cached/forbidden")
+        assert await client.how(url, timeout=hyperhttp.Timeout(read=0.05)) == "stale"
+
+
+async def test_a_file_of_somebody_elses_is_an_error_of_the_call(face, serve, tmp_path):
+    (tmp_path / "other.db").write_bytes(b"no database at all" * 100)
+    async with face.client(SQLiteStorage(tmp_path / "other.db")) as client:
+        with pytest.raises(ForeignDatabaseError, match=r"other\.db is no database"):
+            await client.get(serve("foreign", reply()))
 
 
 async def test_head_and_get_are_kept_apart(face, storage, serve):

@@ -2,7 +2,8 @@
 
 Installed, it serves every client that is made while an OpenTelemetry SDK is set up; where there is none, a client never
 hears of it. `OpenTelemetry` is the same with options, for the ``plugins=`` of one client; `HyperHTTPInstrumentor` is
-what ``opentelemetry-instrument`` finds, and sets options for all clients.
+what ``opentelemetry-instrument`` finds, and sets options for all clients. `instrument_client` is for a client that is
+there already.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from hyperhttp.plugins import hookimpl
 
 if TYPE_CHECKING:
     from hyperhttp.plugins import EventHookRegistry
+    from hyperhttp_otel.clients import instrument_client, uninstrument_client
     from hyperhttp_otel.instrumentor import HyperHTTPInstrumentor
     from hyperhttp_otel.plugin import OpenTelemetry
 
@@ -23,13 +25,20 @@ __all__ = [
     "OpenTelemetry",
     "__version__",
     "hyperhttp_register_event_hooks",
+    "instrument_client",
+    "uninstrument_client",
 ]
 
 __version__ = "0.1.0"
 
 HYPERHTTP_PLUGIN_API = 1
 
-_MODULE_OF: Final = {"HyperHTTPInstrumentor": "instrumentor", "OpenTelemetry": "plugin"}
+_MODULE_OF: Final = {
+    "HyperHTTPInstrumentor": "instrumentor",
+    "OpenTelemetry": "plugin",
+    "instrument_client": "clients",
+    "uninstrument_client": "clients",
+}
 
 
 @hookimpl

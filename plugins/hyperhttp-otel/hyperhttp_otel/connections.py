@@ -61,10 +61,21 @@ class ConnectionListener(Listener):
         """Nothing to do any more."""
         self._count(event, _IDLE)
 
+    def leave(self) -> None:
+        """What is open is not counted any more."""
+        known, self._open = self._open, {}
+        for each in known.values():
+            self._move(each, "")
+
     def _count(self, event: ConnectionEvent, state: str) -> None:
         """Move a connection from one count to another; an empty state is none."""
-        known, counter = self._open.get(event.id), self.instruments.open_connections
-        if known is None or counter is None or known.state == state:
+        known = self._open.get(event.id)
+        if known is not None:
+            self._move(known, state)
+
+    def _move(self, known: _Open, state: str) -> None:
+        counter = self.instruments.open_connections
+        if counter is None or known.state == state:
             return
         if known.state:
             counter.add(-1, {**known.attributes, names.CONNECTION_STATE: known.state})

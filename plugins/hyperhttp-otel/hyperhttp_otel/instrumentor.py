@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
-from hyperhttp_otel import process
+from hyperhttp_otel import clients, process
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    from hyperhttp import Client, SyncClient
 
 __all__ = ["HyperHTTPInstrumentor"]
 
@@ -20,6 +22,16 @@ class HyperHTTPInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the pack
     ``instrument(**options)`` takes the options of `OpenTelemetry`. Clients made afterwards are listened to whether
     providers are set up by then or later; clients made before keep what they have.
     """
+
+    @staticmethod
+    def instrument_client(client: Client | SyncClient, **options: Any) -> None:
+        """Record one client that is there already; see `hyperhttp_otel.instrument_client`."""
+        clients.instrument_client(client, **options)
+
+    @staticmethod
+    def uninstrument_client(client: Client | SyncClient) -> None:
+        """Record one client no more; see `hyperhttp_otel.uninstrument_client`."""
+        clients.uninstrument_client(client)
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """What is instrumented."""

@@ -16,7 +16,7 @@ from opentelemetry import propagate, trace
 from opentelemetry.propagators.textmap import default_setter
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
-from hyperhttp import URL, InvalidURL
+from hyperhttp import URL, HyperHTTPError, InvalidURL
 from hyperhttp.plugins import EventListener
 from hyperhttp_otel import __version__
 from hyperhttp_otel import conventions as names
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span, TracerProvider
 
-    from hyperhttp import Request, Response
+    from hyperhttp import ConnectionInfo, Request, Response
     from hyperhttp_otel.process import Switch
     from hyperhttp_otel.settings import Settings
+
+    _Peer = tuple[str, int | None]
 
 __all__ = ["Attempt", "CallState", "Listener", "is_suppressed"]
 
@@ -85,17 +87,19 @@ class Attempt:
         attributes: of metrics.
         span: until it has ended.
         context: with that span, for exemplars.
+        peer: address and port of the connection that gave no head, where there was one.
         written: names of the header fields that carry it.
         began, began_at: by a clock that only goes forward, and by the calendar, in nanoseconds.
     """
 
-    __slots__ = ("attributes", "began", "began_at", "context", "span", "written")
+    __slots__ = ("attributes", "began", "began_at", "context", "peer", "span", "written")
 
     def __init__(self, attributes: dict[str, Any]) -> None:
         self.attributes = attributes
         self.written: tuple[str, ...] = ()
         self.span: Span | None = None
         self.context: Context | None = None
+        self.peer: _Peer | None = None
         self.began = perf_counter_ns()
         self.began_at = time_ns()
 
@@ -119,6 +123,9 @@ class Listener(EventListener):
         meter = meters.get_meter(__package__, __version__, schema_url=names.SCHEMA_URL)
         self.instruments = Instruments(meter, settings.opt_in)
         self._inject = propagate.inject if settings.propagator is None else settings.propagator.inject
+
+    def leave(self) -> None:
+        """The client has been told not to tell this listener any more."""
 
     # -- the call ----------------------------------------------------------------------------------------------------
 
@@ -156,8 +163,23 @@ class Listener(EventListener):
         state: Any = request.extensions.get(CALL, _UNKNOWN)
         if state is _UNKNOWN:  # one that a scheme of authentication makes for itself, for a token
             state = self._new_state(request)
-        if state is None:
+        if state is not None:
+            self._begin_attempt(request, state)
+
+    def unanswered(
+        self, request: Request, connection: ConnectionInfo | None, error: BaseException, again: bool
+    ) -> None:
+        """A connection was dead; what is sent again is a request of its own, with a span of its own."""
+        attempt: Attempt | None = request.extensions.get(ATTEMPT)
+        if attempt is None or attempt.context is None:
             return
+        attempt.peer = _peer_of(connection, request.url)
+        if again:
+            self.finish(request, None, error)
+            self._forget_attempt(request)
+            self._begin_attempt(request, request.extensions[CALL])
+
+    def _begin_attempt(self, request: Request, state: CallState) -> None:
         sent, state.sent = state.sent, state.sent + 1
         if self._is_excluded(request):
             self._forget_attempt(request)
@@ -183,7 +205,6 @@ class Listener(EventListener):
         if attempt is None:
             return
         response.extensions[ATTEMPT] = attempt
-        self._count_replays(attempt, request, response)
         if self._settings.response_hook is not None:
             _call_safely(self._settings.response_hook, attempt.span, request, response)
         self._finish(attempt, response, None)
@@ -262,18 +283,6 @@ class Listener(EventListener):
         attempt.context = trace.set_span_in_context(attempt.span, parent)
         return attempt
 
-    def _count_replays(self, attempt: Attempt, request: Request, response: Response) -> None:
-        """A connection that was dead is noticed while sending; what follows belongs to the same span."""
-        replays = 0
-        for past in reversed(response.attempts):
-            if past.cause != "replay":
-                break
-            replays += 1
-        if replays and attempt.span is not None:
-            state: CallState = request.extensions[CALL]
-            state.sent += replays
-            attempt.span.set_attribute(names.REQUEST_RESEND_COUNT, state.sent - 1)
-
     def _finish(self, attempt: Attempt, response: Response | None, error: BaseException | None) -> None:
         """End the span and record the same duration, once."""
         span, attempt.span = attempt.span, None
@@ -285,24 +294,26 @@ class Listener(EventListener):
         outcome = _outcome(response, error)
         attempt.attributes = {**attempt.attributes, **outcome}
         if span.is_recording():
-            said = outcome if response is None else outcome | self._details(response)
+            said = outcome | self._peer(attempt, response, error)
+            if response is not None and self._settings.response_headers is not None:
+                said |= self._settings.response_headers.attributes(names.RESPONSE_HEADER, response.headers)
             _say_how_it_ended(span, said, error)
         span.end(attempt.began_at + elapsed)
         self.instruments.duration.record(elapsed / 1e9, attempt.attributes, context=attempt.context)
 
-    def _details(self, response: Response) -> dict[str, Any]:
-        """What the span alone says of a response."""
-        said: dict[str, Any] = {}
-        connection = response.connection
-        if connection is not None:
-            said[names.PEER_ADDRESS] = connection.peer
-            port = _peer_port(response)
-            if port is not None:
-                said[names.PEER_PORT] = port
-            if names.TRANSPORT in self._settings.opt_in:
-                said[names.TRANSPORT] = "unix" if _is_path(connection.peer) else "tcp"
-        if self._settings.response_headers is not None:
-            said |= self._settings.response_headers.attributes(names.RESPONSE_HEADER, response.headers)
+    def _peer(self, attempt: Attempt, response: Response | None, error: BaseException | None) -> dict[str, Any]:
+        """Who was at the other end, as far as the attempt has come; the span alone says so."""
+        peer = attempt.peer if response is None else _peer_of(response.connection, response.request.url)
+        if peer is None and isinstance(error, HyperHTTPError) and error.address is not None:
+            peer = error.address, error.port  # whoever took the connection, and let the handshake fail
+        if peer is None:
+            return {}
+        address, port = peer
+        said: dict[str, Any] = {names.PEER_ADDRESS: address}
+        if port is not None:
+            said[names.PEER_PORT] = port
+        if names.TRANSPORT in self._settings.opt_in:
+            said[names.TRANSPORT] = "unix" if _is_path(address) else "tcp"
         return said
 
     def _record_sizes(
@@ -341,17 +352,17 @@ def _say_how_it_ended(span: Span, said: dict[str, Any], error: BaseException | N
         span.set_status(Status(StatusCode.ERROR))
 
 
-def _peer_port(response: Response) -> int | None:
-    """The proxy's port where the peer is one; none for a Unix socket."""
-    connection = response.connection
-    if connection is None or _is_path(connection.peer):
+def _peer_of(connection: ConnectionInfo | None, url: URL) -> _Peer | None:
+    """Address and port: the proxy's where the peer is one, and no port for a Unix socket."""
+    if connection is None:
         return None
-    if connection.proxy is None:
-        return response.request.url.effective_port
+    if _is_path(connection.peer):
+        return connection.peer, None
     try:
-        return URL.parse_cached(connection.proxy).effective_port
+        end = url if connection.proxy is None else URL.parse_cached(connection.proxy)
     except InvalidURL:
-        return None
+        return connection.peer, None
+    return connection.peer, end.effective_port
 
 
 def _is_path(peer: str) -> bool:

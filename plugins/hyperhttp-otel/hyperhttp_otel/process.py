@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Switch", "instrument", "new_listener", "uninstrument"]
+__all__ = ["Switch", "instrument", "is_disabled", "new_listener", "uninstrument"]
 
 _APIS: Final = ("opentelemetry.trace", "opentelemetry.metrics")
 _PROVIDERS: Final = ("OTEL_PYTHON_TRACER_PROVIDER", "OTEL_PYTHON_METER_PROVIDER")
@@ -66,7 +66,7 @@ def uninstrument() -> None:
 def new_listener() -> object | None:
     """A listener for a client that is being made; None where there is nothing to record."""
     options, switch = _state.options, _state.switch
-    if not switch.on or _is_disabled() or (options is None and not _may_be_set_up()):
+    if not switch.on or is_disabled() or (options is None and not _may_be_set_up()):
         return None
     from hyperhttp_otel.plugin import listener_for
     from hyperhttp_otel.settings import Settings
@@ -79,7 +79,7 @@ def _may_be_set_up() -> bool:
     return any(api in sys.modules for api in _APIS) or any(name in os.environ for name in _PROVIDERS)
 
 
-def _is_disabled() -> bool:
+def is_disabled() -> bool:
     """By the variables that OpenTelemetry has for it."""
     if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return True

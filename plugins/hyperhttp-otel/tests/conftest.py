@@ -147,17 +147,17 @@ def unix_server() -> Iterator[Any]:
     """Starts a server on a path that answers one request; gives the path."""
     threads: list[threading.Thread] = []
 
-    def serve(listener: socket.socket) -> None:
+    def serve(listener: socket.socket, answer: bytes) -> None:
         with listener, listener.accept()[0] as connection:
             connection.recv(65536)
-            connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+            connection.sendall(answer)
 
-    def start(path: Any) -> str:
+    def start(path: Any, answer: bytes = b"HTTP/1.1 204 No Content\r\n\r\n") -> str:
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(path))
         listener.listen()
         listener.settimeout(10)
-        threads.append(threading.Thread(target=serve, args=(listener,)))
+        threads.append(threading.Thread(target=serve, args=(listener, answer)))
         threads[-1].start()
         return str(path)
 

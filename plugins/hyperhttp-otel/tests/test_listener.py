@@ -211,7 +211,55 @@ async def test_a_timeout_is_an_error(face: Any, telemetry: Any, hyperhttp_script
     async with face.client(telemetry.plugin(), timeout=hyperhttp.Timeout(10, read=0.05)) as client:
         with pytest.raises(hyperhttp.ReadTimeout):
             await client.get(server.url)
-    assert telemetry.span.attributes["error.type"] == "read_timeout"
+    said = telemetry.span.attributes
+    assert said["error.type"] == "read_timeout"
+    assert (said["network.peer.address"], said["network.peer.port"]) == ("127.0.0.1", server.port)
+
+
+async def test_a_handshake_that_fails_has_a_peer(face: Any, telemetry: Any, origin: Any) -> None:
+    async with face.client(telemetry.plugin(opt_in="network.transport")) as client:
+        with pytest.raises(hyperhttp.TLSError):
+            await client.get(f"{origin.https_url}/get".replace("127.0.0.1", "localhost"))
+    said = telemetry.span.attributes
+    assert said["error.type"] == "tls_error"
+    assert said["network.peer.address"] in ("127.0.0.1", "::1")
+    assert said["network.peer.port"] == said["server.port"]
+    assert said["network.transport"] == "tcp"
+
+
+async def test_a_proxy_that_refuses_a_tunnel_is_the_peer(
+    face: Any, telemetry: Any, hyperhttp_scripted_server: Any
+) -> None:
+    server = hyperhttp_scripted_server([b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"])
+    async with face.client(telemetry.plugin(), proxies=server.url) as client:
+        with pytest.raises(hyperhttp.ProxyError):
+            await client.get("https://far.example/")
+    said = telemetry.span.attributes
+    assert (said["server.address"], said["server.port"]) == ("far.example", 443)
+    assert (said["network.peer.address"], said["network.peer.port"]) == ("127.0.0.1", server.port)
+
+
+async def test_behind_a_proxy_an_attempt_without_an_answer_has_the_proxy_as_its_peer(
+    face: Any, telemetry: Any, hyperhttp_scripted_server: Any
+) -> None:
+    server = hyperhttp_scripted_server([[Stall()]])
+    async with face.client(telemetry.plugin(), proxies=server.url, timeout=hyperhttp.Timeout(10, read=0.05)) as client:
+        with pytest.raises(hyperhttp.ReadTimeout):
+            await client.get("http://far.example:8123/")
+    said = telemetry.span.attributes
+    assert (said["network.peer.address"], said["network.peer.port"]) == ("127.0.0.1", server.port)
+
+
+async def test_a_unix_socket_that_gives_no_answer_is_a_peer_without_a_port(
+    face: Any, telemetry: Any, tmp_path: Any, unix_server: Any
+) -> None:
+    path = unix_server(tmp_path / "s", answer=b"")
+    async with face.client(telemetry.plugin(), uds=path) as client:
+        with pytest.raises(hyperhttp.RemoteProtocolError):
+            await client.get("http://app.example/")
+    said = telemetry.span.attributes
+    assert said["network.peer.address"] == path
+    assert "network.peer.port" not in said
 
 
 async def test_a_cancelled_request_is_no_error(telemetry: Any, hyperhttp_scripted_server: Any) -> None:
@@ -278,6 +326,12 @@ async def test_where_the_call_reads_the_content_the_span_ends_with_the_head_too(
 
 
 # -- sent again ----------------------------------------------------------------------------------------------------
+
+
+def field(request: bytes, name: bytes) -> Any:
+    """The value of a field in a request as it came, or None."""
+    lines = (line.partition(b": ") for line in request.split(b"\r\n"))
+    return next((value for given, _, value in lines if given.lower() == name), None)
 
 
 def resends(telemetry: Any) -> list[int | None]:
@@ -350,16 +404,72 @@ async def test_the_slower_of_two_hedged_requests_is_no_error(telemetry: Any, hyp
     assert active.value == 0
 
 
-async def test_a_request_that_met_a_dead_connection_counts_in_its_span(
+async def test_what_is_sent_again_after_a_dead_connection_has_a_span_of_its_own(
     face: Any, telemetry: Any, hyperhttp_scripted_server: Any
 ) -> None:
     fine = b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"
     server = hyperhttp_scripted_server([fine, [Close()], fine, b"HTTP/1.1 204 No Content\r\n\r\n"])
-    async with face.client(telemetry.plugin(), follow_redirects=True) as client:
-        response = await client.get(server.url)
+    plugin = telemetry.plugin(opt_in="http.client.active_requests")
+    async with face.client(plugin, follow_redirects=True) as client:
+        with telemetry.tracer.start_as_current_span("work") as work:
+            response = await client.get(server.url)
         assert response.status_code == 204
-    assert resends(telemetry) == [None, 2, 3], "the second was sent on a connection that was closed, and again"
-    assert [span.attributes["http.response.status_code"] for span in telemetry.spans] == [302, 302, 204]
+    spans = [span for span in telemetry.spans if span.name == "GET"]
+    assert [span.attributes.get("http.request.resend_count") for span in spans] == [None, 1, 2, 3]
+    assert [span.attributes.get("http.response.status_code") for span in spans] == [302, None, 302, 204]
+    assert {span.parent.span_id for span in spans} == {work.get_span_context().span_id}
+    lost = spans[1]
+    assert lost.status.status_code is StatusCode.ERROR
+    assert lost.attributes["error.type"] == "remote_protocol_error"
+    assert lost.end_time <= spans[2].start_time
+    assert {(span.attributes["network.peer.address"], span.attributes["network.peer.port"]) for span in spans} == {
+        ("127.0.0.1", server.port)
+    }
+    carried = [field(request, b"traceparent").split(b"-")[2].decode() for request in server.requests]
+    assert carried == [f"{span.context.span_id:016x}" for span in spans], "each carries the context of its own span"
+    assert sum(point.count for point in telemetry.points("http.client.request.duration")) == 4
+    assert [point.value for point in telemetry.points("http.client.active_requests")] == [0]
+
+
+@pytest.mark.parametrize(("fault", "version"), [("refused-stream", "2"), ("goaway", "2"), ("http-1-1-required", "1.1")])
+async def test_what_an_http2_server_leaves_untouched_has_a_span_of_its_own(
+    face: Any, telemetry: Any, http2_origin: Any, fault: str, version: str
+) -> None:
+    http2_origin.faults.add(fault)
+    async with face.client(telemetry.plugin(), verify=http2_origin.ca_pem) as client:
+        response = await client.get(f"{http2_origin.https_url}/get")
+        assert (await client.read(response)).startswith(b"{")
+    assert told(telemetry) == [(None, None, None), (1, 200, version)]
+    lost, answered = telemetry.spans
+    assert lost.status.status_code is StatusCode.ERROR
+    assert lost.attributes["network.peer.port"] == answered.attributes["network.peer.port"]
+    assert response.request.headers["traceparent"].split("-")[2] == f"{answered.context.span_id:016x}"
+
+
+async def test_credentials_for_a_forwarding_proxy_are_kept_when_it_has_closed_the_connection(
+    face: Any, telemetry: Any, hyperhttp_scripted_server: Any
+) -> None:
+    asks = b'HTTP/1.1 407 No\r\nProxy-Authenticate: Digest realm="r", nonce="n", qop="auth"\r\nContent-Length: 0\r\n\r\n'
+    server = hyperhttp_scripted_server([asks, [Close()], b"HTTP/1.1 204 No Content\r\n\r\n"])
+    proxy = hyperhttp.Proxy(server.url, auth=DigestAuth("user", "secret"))
+    async with face.client(telemetry.plugin(), proxies=proxy) as client:
+        assert (await client.get("http://far.example/")).status_code == 204
+    credentials = [field(request, b"proxy-authorization") for request in server.requests]
+    assert credentials[0] is None
+    assert credentials[1] == credentials[2] is not None
+    assert field(server.requests[1], b"traceparent") != field(server.requests[2], b"traceparent")
+
+
+async def test_a_hook_sees_what_is_sent_again_after_a_dead_connection(
+    face: Any, telemetry: Any, hyperhttp_scripted_server: Any
+) -> None:
+    fine = b"HTTP/1.1 204 No Content\r\n\r\n"
+    server = hyperhttp_scripted_server([fine, [Close()], fine])
+    seen: list[Any] = []
+    async with face.client(telemetry.plugin(request_hook=lambda span, _: seen.append(span))) as client:
+        await client.get(server.url)
+        await client.get(server.url)
+    assert len({id(span) for span in seen}) == 3
 
 
 async def test_a_request_sent_by_another_call_begins_at_nought(face: Any, telemetry: Any, origin: Any) -> None:
@@ -693,6 +803,7 @@ async def test_cancellations_in_both_versions(telemetry: Any, service: Any) -> N
     span = telemetry.span
     assert span.status.status_code is StatusCode.UNSET
     assert not set(span.attributes) & {"error.type", "http.response.status_code"}
+    assert span.attributes["network.peer.address"] in ("127.0.0.1", "::1"), "it had a connection"
     assert [point.value for point in telemetry.points("http.client.active_requests")] == [0]
 
 
