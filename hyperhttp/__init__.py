@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, Any
 from hyperhttp._version import __version__
 from hyperhttp.auth.base import Auth
 from hyperhttp.auth.basic import BasicAuth
-from hyperhttp.auth.bearer import BearerAuth
-from hyperhttp.auth.digest import DigestAuth
-from hyperhttp.auth.netrc import NetrcAuth
 from hyperhttp.client.aio import Client
 from hyperhttp.client.blocking import (
     SyncClient,
@@ -67,18 +64,21 @@ from hyperhttp.exceptions import (
 )
 from hyperhttp.message.cookies import Cookies
 from hyperhttp.message.headers import Headers
-from hyperhttp.message.multipart import MultipartEncoder, MultipartFile
 from hyperhttp.message.request import Request
 from hyperhttp.message.response import Response
 from hyperhttp.message.timing import ConnectionInfo, Timing
 from hyperhttp.message.url import URL
-from hyperhttp.network.policy import AddressPolicy
 from hyperhttp.pool.proxy import Proxy
 
 if TYPE_CHECKING:
+    from hyperhttp.auth.bearer import BearerAuth
+    from hyperhttp.auth.digest import DigestAuth
+    from hyperhttp.auth.netrc import NetrcAuth
     from hyperhttp.client.download import Download
     from hyperhttp.client.sse import EventSource
+    from hyperhttp.message.multipart import MultipartEncoder, MultipartFile
     from hyperhttp.message.sse import ServerSentEvent
+    from hyperhttp.network.policy import AddressPolicy
     from hyperhttp.plugins.har import HarRecorder
     from hyperhttp.transports.asgi import ASGITransport
     from hyperhttp.transports.mock import MockTransport
@@ -167,30 +167,38 @@ __all__ = [
 ]
 
 
-#: Transports that only some programs need, and their modules.
-_TRANSPORTS = {"ASGITransport": "asgi", "MockTransport": "mock", "WSGITransport": "wsgi"}
-#: What else only some programs need.
+#: What only some programs need, and the modules that have it.
 _LATER = {
+    "ASGITransport": "transports.asgi",
+    "AddressPolicy": "network.policy",
+    "BearerAuth": "auth.bearer",
+    "DigestAuth": "auth.digest",
     "Download": "client.download",
     "EventSource": "client.sse",
     "HarRecorder": "plugins.har",
+    "MockTransport": "transports.mock",
+    "MultipartEncoder": "message.multipart",
+    "MultipartFile": "message.multipart",
+    "NetrcAuth": "auth.netrc",
     "ServerSentEvent": "message.sse",
+    "WSGITransport": "transports.wsgi",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """`WebSocket`, from its plugin, and transports without a network, on first use."""
-    if name in _TRANSPORTS:
-        from importlib import import_module
-
-        return getattr(import_module(f"hyperhttp.transports.{_TRANSPORTS[name]}"), name)
+    """What not every program needs, on first use; `WebSocket` comes from its plugin."""
     if name in _LATER:
         from importlib import import_module
 
-        return getattr(import_module(f"hyperhttp.{_LATER[name]}"), name)
+        value = globals()[name] = getattr(import_module(f"hyperhttp.{_LATER[name]}"), name)
+        return value
     if name == "WebSocket":
         from hyperhttp.client.websockets import websockets
 
         return websockets().WebSocket
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -57,6 +57,7 @@ class Record:
             object.__setattr__(self, name, value)
 
     def _values(self) -> tuple[Any, ...]:
+        """What it is compared by and shows: the values of all fields, or of the first."""
         return tuple([getattr(self, name) for name in self.__match_args__])
 
     def __eq__(self, other: object) -> bool:
@@ -68,7 +69,7 @@ class Record:
         return hash(self._values())
 
     def __repr__(self) -> str:
-        values = zip(self.__match_args__, self._values(), strict=True)
+        values = zip(self.__match_args__, self._values(), strict=False)
         return f"{type(self).__qualname__}({', '.join(f'{name}={value!r}' for name, value in values)})"
 
     def __setattr__(self, name: str, value: object) -> None:

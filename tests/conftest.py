@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import hyperhttp
+import hyperhttp.testing.http2  # not by an origin's thread: pytest parses what it imports, in one thread at a time on 3.11
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator

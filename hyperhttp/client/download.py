@@ -265,12 +265,12 @@ class _Job:
         part = self.part
         if response.status_code == 200:
             await self._call(part.begin, _note_of(response))
-        whole, own = _sent(response)
+        whole, own = _sent(response, response.headers)
         await self._call(part.hash_with, {*self._expected, *whole}, set(own))
         if response.status_code == 416:
             response.give_up()
             return
-        done = part.size
+        done = before = part.size
         try:
             async for piece in Bytes(response, None):
                 done += len(piece)
@@ -286,6 +286,13 @@ class _Job:
             raise
         self._compare("content", own, part.piece_hashes, response)
         self._compared |= set(own)
+        # What is said after the content is rare enough to read that again for it.
+        whole, own = _sent(response, response.trailers)
+        if own:
+            self._compare("content", own, await self._call(part.hash_from, before, set(own)), response)
+            self._compared |= set(own)
+        if whole:
+            await self._call(part.hash_with, set(whole), set())
 
     def _verify(self, response: Response) -> tuple[str, ...]:
         """Compare what should be with what is.
@@ -297,10 +304,11 @@ class _Job:
         if self._length is not None and part.size != self._length:
             part.note = None
             raise self._error(f"the file should have {self._length} bytes, but {part.size} came", response)
-        whole, _ = _sent(response)
-        self._compare("file", self._expected, part.hashes, response)
-        self._compare("file", whole, part.hashes, response)
-        return tuple(sorted({*self._expected, *whole, *self._compared}))
+        whole, _ = _sent(response, response.headers)
+        after, _ = _sent(response, response.trailers)
+        for digests in (self._expected, whole, after):
+            self._compare("file", digests, part.hashes, response)
+        return tuple(sorted({*self._expected, *whole, *after, *self._compared}))
 
     def _compare(self, what: str, digests: dict[str, bytes], hashes: dict[str, Any], response: Response) -> None:
         for name, digest in digests.items():
@@ -350,12 +358,16 @@ def _length_of(value: Any) -> int | None:
     return value
 
 
-def _sent(response: Response) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """What the server says of the file, and of the content of this response (RFC 9530 sections 2 and 3)."""
+def _sent(response: Response, fields: Headers) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """What the server says of the file, and of the content of this response (RFC 9530 sections 2 and 3).
+
+    Args:
+        response: whose content it is.
+        fields: its headers, or its trailers, where a server sends what it has worked out while it was sending the content.
+    """
     if response._coded or response.status_code == 416:
         return {}, {}  # they are of the coded bytes; of an error's content
-    headers = response.headers
-    return sent_digests(headers, "repr-digest"), sent_digests(headers, "content-digest")
+    return sent_digests(fields, "repr-digest"), sent_digests(fields, "content-digest")
 
 
 def _note_of(response: Response) -> Note | None:

@@ -113,7 +113,7 @@ def explain(core: ClientCore, url: str | URL, options: dict[str, Any]) -> Explan
         resolver=_given(given, "resolver", resolver if isinstance(resolver, str) else type(resolver).__name__),
         policy=_given(given, "address_policy", settings.policy),
         timeout=_timeout(core, options),
-        limits=Decision(settings.limits, _names(given, type(settings.limits).__dataclass_fields__)),
+        limits=Decision(settings.limits, _names(given, settings.limits.__match_args__)),
         redirects=_redirects(core, options),
         pool=_pool(core, target, proxy, http2.value),
     )

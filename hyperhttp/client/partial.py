@@ -155,17 +155,21 @@ class PartFile:
     def hash_with(self, whole: set[str], piece: set[str]) -> None:
         """Feed hashes from now on: those of the whole with what is there already, too."""
         self.piece_hashes = {name: hashlib.new(name, usedforsecurity=False) for name in piece}
-        missing = {name: hashlib.new(name, usedforsecurity=False) for name in whole - set(self.hashes)}
-        self.hashes |= missing
-        if not missing or not self.size:
-            return
-        self._file.seek(0)
-        left = self.size
+        self.hashes |= self.hash_from(0, whole - set(self.hashes))
+
+    def hash_from(self, offset: int, names: set[str]) -> dict[str, Any]:
+        """Hashes by name of what is there from an offset on."""
+        hashes = {name: hashlib.new(name, usedforsecurity=False) for name in names}
+        if not hashes or self.size <= offset:
+            return hashes
+        self._file.seek(offset)
+        left = self.size - offset
         while left > 0 and not self._given_up and (data := self._file.read(min(_CHUNK, left))):
             left -= len(data)
-            for each in missing.values():
+            for each in hashes.values():
                 each.update(data)
         self._file.seek(self.size)
+        return hashes
 
     def write(self, data: bytes) -> None:
         """Add some.

@@ -35,6 +35,7 @@ DEFAULT_MAX_RATIO: Final = 250.0
 DEFAULT_DNS_TTL: Final = 60.0
 
 _DEFAULT_LIMITS: Final = Limits()
+_DEFAULT_TLS: Final = TLSOptions()
 
 
 class Settings:
@@ -143,14 +144,15 @@ def _timeout(value: Any, connect: float | None) -> Timeout:
 
 
 def _limits(options: ClientOptions) -> Limits:
-    names = Limits.__dataclass_fields__
-    given = {name: value for name, value in options.items() if name in names}
+    given = {name: value for name, value in options.items() if name in Limits.__match_args__}
     return Limits(**given) if given else _DEFAULT_LIMITS  # type: ignore[arg-type]  # checked by Limits
 
 
 def _tls(options: ClientOptions, *, trust_env: bool) -> Any:
     context = options.get("ssl_context")
     if context is None:
+        if "verify" not in options and "cert" not in options and trust_env:
+            return _DEFAULT_TLS
         tls = TLSOptions(options.get("verify", True), options.get("cert"), trust_env)
         if "verify" in options or "cert" in options:
             tls.check_files()

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from hyperhttp.message.timing import ConnectionInfo
     from hyperhttp.network.base import Channel
 
-__all__ = ["GONE", "IDLE", "IN_USE", "NEW", "Connection"]
+__all__ = ["GONE", "IDLE", "IN_USE", "NEW", "Connection", "give_up_unowned"]
 
 # Where the pool has put a connection.
 IN_USE: Final = 0
@@ -72,3 +72,12 @@ class Connection(Protocol):
 
     def abort(self, error: Exception | None = None) -> None:
         """Close at once."""
+
+
+def give_up_unowned(connection: Connection) -> None:
+    """Ctrl-C came when a connection was given back, perhaps before the pool had written a word of it down.
+
+    Then it is in nobody's hands: its owner has let go of it, and the pool believes that it is in use.
+    """
+    if connection.place == IN_USE and connection.owner is None:
+        connection.abort()

@@ -159,7 +159,8 @@ class Dialer:
         channel = await self._connect(proxy.host, proxy.port, context, route.local_address, offer, laps, proxy.host)
         try:
             if route.tunnel:
-                await pass_through(channel, connector.handshake(proxy.url, target, route.port, *signer), deadline)
+                handshake = connector.handshake(proxy.url, target, route.port, *signer)
+                await pass_through(channel, handshake, deadline, host=proxy.host, port=proxy.port)
                 laps.lap("connect")
             origin = await self._context(route.tls, laps, route.http2)
             if origin is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from hyperhttp.connection.base import NEW
+from hyperhttp.connection.base import NEW, give_up_unowned
 from hyperhttp.connection.overdue import CONTINUE_PATIENCE, length_error, read_timeout, total_timeout, write_timeout
 from hyperhttp.connection.stream import ContentStream
 from hyperhttp.exceptions import ReadError, RemoteProtocolError, WriteError
@@ -223,13 +223,13 @@ class HTTP1Connection(ResponseReader):
         self._early = waiter.done()
 
     async def _send_chunks(self, content: Content, waiter: Wait) -> None:
-        chunked = content.length is None
-        turn = content.turn
+        chunked, turn, sent = content.length is None, content.turn, 0
         self._early = True
-        sent = 0
         try:
             while data := await content.next_chunk(self._network.call):
                 self.channel.listen()
+                if self._total_at <= _now():  # who produces it may block, and hears of no deadline
+                    self.abort(total_timeout(self.lane, "request content", _now() - self._sent_at))
                 if waiter.done():
                     return
                 sent += len(data)
@@ -276,7 +276,11 @@ class HTTP1Connection(ResponseReader):
         if self._early:
             self.reusable = False
         self.owner = None
-        self._release(self)  # from here on another thread may use the connection: its waits are not ours
+        try:
+            self._release(self)  # from here on another thread may use the connection: its waits are not ours
+        except BaseException:
+            give_up_unowned(self)
+            raise
         if waiter is not None and not waiter.done():
             waiter.set_result((head, content, at))
         if writable is not None and not writable.done():
@@ -319,7 +323,11 @@ class HTTP1Connection(ResponseReader):
         self.owner = None
         if stream is not None:
             stream.finish(trailers)
-        self._release(self)  # see `response_received`
+        try:
+            self._release(self)  # see `response_received`
+        except BaseException:
+            give_up_unowned(self)
+            raise
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
@@ -455,13 +463,8 @@ class HTTP1Connection(ResponseReader):
         stream, self._stream = self._stream, None
         self.owner = None
         self._release(self)
-        failure = error
-        if failure is None and (stream is not None or waiter is not None or writable is not None):
-            failure = ReadError(
-                f"the connection to {self.lane.name} was closed", host=self.lane.host, port=self.lane.port
-            )
-        if failure is None:
-            return
+        host, port = self.lane.host, self.lane.port
+        failure = error or ReadError(f"the connection to {self.lane.name} was closed", host=host, port=port)
         if stream is not None:
             stream.fail(failure)
         fail(waiter, failure)
@@ -490,11 +493,8 @@ class HTTP1Connection(ResponseReader):
 
     def _lost(self, error: Exception) -> Exception:
         kind = WriteError if isinstance(error, BrokenPipeError) else ReadError
-        lost = kind(
-            f"the connection to {self.lane.name} broke: {str(error) or type(error).__name__}",
-            host=self.lane.host,
-            port=self.lane.port,
-            phase=self._phase(),
-        )
+        lane = self.lane
+        what = f"the connection to {lane.name} broke: {str(error) or type(error).__name__}"
+        lost = kind(what, host=lane.host, port=lane.port, phase=self._phase())
         lost.__cause__ = error
         return lost

@@ -110,7 +110,7 @@ class HTTP2Connection:
     @property
     def reusable(self) -> bool:
         """It takes further exchanges."""
-        return not self.channel.closed and not self.engine.is_retired and self._doubted_at != self._pinged_at
+        return not self.channel.closed and not self.engine._refusal and self._doubted_at != self._pinged_at
 
     @property
     def is_settled(self) -> bool:
@@ -341,10 +341,10 @@ class HTTP2Connection:
 
     def abort(self, error: Exception | None = None) -> None:
         """Close at once; every exchange hears of it."""
-        if self._out and not self.channel.closed:
+        if self._out and not self.channel.closed and not self.channel.write_paused:
             self.channel.write(self.engine.data_to_send())
             self.channel.close()
-        else:
+        else:  # also where the peer takes nothing any more: it would never take the goodbye
             self.channel.abort()
         self.watch.busy.discard(self)
         self.lost = True

@@ -219,6 +219,8 @@ class HTTP2Exchange:
                 sent += len(data)
                 if length is not None and sent > length:
                     break
+                if self._total_at <= _now():  # who produces it may block, and hears of no deadline
+                    self.abort(total_timeout(self._connection.lane, "request content", _now() - self._sent_at))
                 await self._send(data)
                 if self._stopped():
                     return
@@ -448,7 +450,7 @@ class HTTP2Exchange:
             end = min(end, since + self._write_timeout)
         if self._waiter is not None or not since:  # both, where the answer has begun before all is sent
             at = self._since + self._read_timeout
-            end = at if at < end else end
+            end = min(end, at)
         since = since or self._since
         half = (since + end) / 2
         return half if half < end and self._asked != since else end

@@ -67,7 +67,11 @@ class SharedHTTP2Connection(HTTP2Connection):
     def done(self, exchange: HTTP2Exchange) -> None:
         """An exchange is over."""
         with self.lock:
-            super().done(exchange)
+            try:
+                super().done(exchange)
+            except BaseException as error:
+                self._end_if_interrupted(error)  # its place may not have been given back
+                raise
 
     def flush_soon(self) -> None:
         """There is no later: write, unless it was written with what another thread had to say."""
@@ -92,10 +96,14 @@ class SharedHTTP2Connection(HTTP2Connection):
 
     def close(self) -> None:
         """Close; with a goodbye, unless another thread is busy with the connection, whose lock the pool must not wait for."""
-        if self.lock.acquire(blocking=False):
-            try:
+        if self.lock._is_owned():
+            super().close()
+            return
+        try:
+            if self.lock.acquire(blocking=False):
                 super().close()
-            finally:
+            else:
+                self.channel.close()
+        finally:
+            if self.lock._is_owned():  # not asked whether it was taken: Ctrl-C may have come just then
                 self.lock.release()
-        else:
-            self.channel.close()

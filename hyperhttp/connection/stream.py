@@ -8,7 +8,7 @@ reader stops the peer, not the other way round.
 from __future__ import annotations
 
 import time
-from io import BytesIO
+from io import BufferedReader, BytesIO, RawIOBase
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from hyperhttp.exceptions import DecodingError, ReadError
@@ -51,10 +51,25 @@ def _keep_memory() -> None:
         bytes(_KEPT)
 
 
+class _Anything(RawIOBase):
+    """Reads as whatever the memory it is asked to read to holds: bytes that are about to be written need no zeros first.
+
+    Writing them costs as much as writing the content itself, and takes the memory before the peer has sent anything.
+    """
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # what its one caller gives it
+        return len(buffer)
+
+
 class ContentSource(Protocol):
     """What a content stream needs from its connection."""
 
-    can_fill: bool  # worth asking `fill_buffer`
+    @property
+    def can_fill(self) -> bool:
+        """Whether `fill_buffer` is worth asking."""
 
     @property
     def channel(self) -> Channel:
@@ -259,9 +274,7 @@ class ContentStream:
         if not source.can_fill:
             return None
         # A BytesIO that was made as long as it gets gives its bytes away without copying them.
-        buffer = BytesIO()
-        buffer.seek(length - 1)
-        buffer.write(b"\0")
+        buffer = BytesIO(BufferedReader(_Anything(), 1).read(length))
         at = self._size
         with buffer.getbuffer() as view, view[at:] as rest:
             if not source.fill_buffer(rest):

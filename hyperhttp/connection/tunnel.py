@@ -130,13 +130,17 @@ class _Answer(ResponseReader):
         self.error = error
 
 
-async def pass_through(channel: Channel, handshake: Generator[bytes, bytes, bytes], deadline: float = NEVER) -> None:
+async def pass_through(
+    channel: Channel, handshake: Generator[bytes, bytes, bytes], deadline: float = NEVER, *, host: str, port: int
+) -> None:
     """Play a handshake over a channel until it says that the tunnel is open.
 
     Args:
         channel: connected to the proxy.
         handshake: a connector's.
         deadline: the moment to give up.
+        host: of the proxy, for messages.
+        port: of the proxy, for messages.
 
     Raises:
         ProxyError: it failed, or the proxy spoke out of turn.
@@ -152,8 +156,8 @@ async def pass_through(channel: Channel, handshake: Generator[bytes, bytes, byte
     except StopIteration as stop:
         if stop.value or ear.heard:
             # The target cannot have spoken yet: TLS starts with the client, and so does HTTP.
-            msg = "the proxy sent bytes after the handshake that belong to nobody"
-            raise ProxyError(msg, phase="tunnel") from None
+            msg = f"the proxy {host}:{port} sent bytes after the handshake that belong to nobody"
+            raise ProxyError(msg, host=host, port=port, phase="tunnel") from None
     finally:
         handshake.close()
 

@@ -6,16 +6,16 @@ Content in memory is one bytes object that can be written together with the head
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import quote_plus
 
-from hyperhttp.message.multipart import MultipartEncoder, form_pairs, form_value
-from hyperhttp.message.sources import Source, source_of
 from hyperhttp.message.text import decode_json_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hyperhttp.message.progress import ProgressTypes
-    from hyperhttp.message.sources import Call
+    from hyperhttp.message.sources import Call, Source
 
 __all__ = [
     "Content",
@@ -24,7 +24,6 @@ __all__ = [
     "StandardJsonCodec",
     "default_json_codec",
     "encode_content",
-    "encode_form",
 ]
 
 _CHUNK_SIZE: Final = 256 * 1024
@@ -165,32 +164,28 @@ def encode_content(
     if content is not None:
         return _encode_any(content)
     if files is not None:
+        from hyperhttp.message.multipart import MultipartEncoder  # for those who send files
+
         return _encode_source(MultipartEncoder(fields=data, files=files))
     if data is None:
         return None
     if _is_form(data):
-        return Content(encode_form(data), content_type=_FORM) if data else None
+        return Content(_form_encoder()(data), content_type=_FORM) if data else None
     return _encode_any(data)
 
 
-def encode_form(fields: Any) -> bytes:
-    """Form fields as application/x-www-form-urlencoded (URL Standard, Section 5.2).
+@cache
+def _form_encoder() -> Callable[[Any], bytes]:
+    from hyperhttp.message.forms import encode_form  # with all that it needs, for those who send forms
 
-    A list or tuple repeats its name; None is left out; booleans are ``true`` and ``false``.
-
-    Args:
-        fields: A mapping or pairs.
-
-    Raises:
-        TypeError: a name is not str, or a value has no text.
-    """
-    pairs = [f"{_form_quote(name)}={_form_quote(form_value(value))}" for name, value in form_pairs(fields)]
-    return "&".join(pairs).encode("ascii")
+    return encode_form
 
 
-def _form_quote(text: str | bytes) -> str:
-    # Most names and values need no encoding, and to find that out is four times as fast as to encode them.
-    return text if isinstance(text, str) and text.isascii() and text.isalnum() else quote_plus(text)
+@cache
+def _source_maker() -> Callable[[Any, int], bytes | Source]:
+    from hyperhttp.message.sources import source_of  # for those who send what is not in memory
+
+    return source_of
 
 
 def _is_form(data: Any) -> bool:
@@ -205,15 +200,16 @@ def _encode_any(content: Any) -> Content:
         return Content(content)
     if isinstance(content, str):
         return Content(content.encode(), content_type=_TEXT)
-    source = source_of(content, _CHUNK_SIZE)
+    source = _source_maker()(content, _CHUNK_SIZE)
     return Content(source) if isinstance(source, bytes) else _encode_source(source)
 
 
 def _encode_source(source: Source) -> Content:
-    if not isinstance(source, MultipartEncoder):
+    form: Any = source
+    if not hasattr(form, "content_type"):  # only a `MultipartEncoder` has one
         return Content(source=source)
-    content_type = (b"Content-Type", source.content_type.encode("ascii"))
-    data = source.data
+    content_type = (b"Content-Type", form.content_type.encode("ascii"))
+    data = form.data
     return Content(data, source=source if data is None else None, content_type=content_type)
 
 

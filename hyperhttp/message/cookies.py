@@ -424,9 +424,9 @@ def to_header(pairs: Iterable[tuple[str, str]]) -> str:
     return "; ".join([make_pair(name, value) for name, value in pairs])
 
 
-def _seconds(moment: float | datetime | None) -> float | None:
+def _seconds(moment: Any) -> float | None:
     """Unix time of a moment."""
-    if moment is None or isinstance(moment, float | int):
+    if isinstance(moment, float | int | None):
         return moment
     from datetime import datetime  # who gives one has it
 

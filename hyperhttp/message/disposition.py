@@ -58,11 +58,10 @@ def _plain_name(text: str) -> str:
     name = re.split(r"[/\\]", text)[-1]
     name = "".join(char for char in name if unicodedata.category(char) not in _UNSEEN)
     name = _FORBIDDEN.sub("_", name).lstrip(".-~ ").rstrip(". ")
-    if _DEVICE.match(name):
-        name = f"_{name}"
     encoded = name.encode("utf-8", "ignore")
-    if len(encoded) <= _LONGEST:
-        return encoded.decode()
-    found = _SUFFIX.search(name)
-    suffix = found[0] if found else ""
-    return encoded[: _LONGEST - len(suffix)].decode("utf-8", "ignore") + suffix
+    if len(encoded) >= _LONGEST:
+        found = _SUFFIX.search(name)
+        suffix = found[0] if found else ""
+        encoded = encoded[: _LONGEST - len(suffix) - 1]  # one is left for what may have to stand before it
+        name = encoded.decode("utf-8", "ignore").rstrip(". ") + suffix
+    return f"_{name}" if _DEVICE.match(name) else name

@@ -13,7 +13,7 @@ from typing import Any, Final, Self, TypeAlias, TypeVar, cast, overload
 
 from hyperhttp.exceptions import LocalProtocolError
 
-__all__ = ["HeaderTypes", "Headers", "check_field", "check_name", "check_value", "is_secret"]
+__all__ = ["HeaderTypes", "Headers", "check_field", "check_name", "check_value"]
 
 HeaderTypes: TypeAlias = (
     "Headers | Mapping[str, str] | Mapping[bytes, bytes] | Iterable[tuple[str | bytes, str | bytes]]"
@@ -28,10 +28,6 @@ _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _FIELD_VALUE: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*").fullmatch
 _FORBIDDEN: Final = re.compile(rb"[^\t\x20-\x7e\x80-\xff]").search
 
-# Names that carry credentials by their usual meaning, and words that give the others away.
-_SECRET: Final = re.compile(
-    r"(?:^|[-_])auth(?:orization)?(?:$|[-_])|cookie|token|secret|passw|api[-_]?key|signature", re.IGNORECASE
-).search
 _USERINFO: Final = re.compile(r"//[^/?#\s@]*@").sub
 
 # Bounded memos: programs use the same few names all the time. When new ones never end, we start over.
@@ -208,6 +204,8 @@ class Headers(MutableMapping[str, str]):
     __hash__ = None  # type: ignore[assignment]  # mutable
 
     def __repr__(self) -> str:
+        from hyperhttp.message.secrecy import is_secret  # for those who look
+
         shown = [
             (name, "[secret]" if is_secret(name) else _USERINFO("//[secret]@", value))
             for name, value in self.multi_items()
@@ -288,11 +286,6 @@ def check_value(name: bytes, value: str | bytes) -> bytes:
     if _FIELD_VALUE(raw) is None:
         raise LocalProtocolError(_forbidden_message(name, raw))
     return raw.strip(b" \t")
-
-
-def is_secret(name: str) -> bool:
-    """Whether fields of this name usually carry credentials, so that logs and ``repr`` must not show them."""
-    return _SECRET(name) is not None
 
 
 def _checked_fields(init: object) -> list[tuple[bytes, bytes]]:

@@ -144,9 +144,7 @@ def _decoded(text: str) -> str:
     """Resolve percent-encoded UTF-8; percent-encoded ASCII is refused: one reader's data, another's dot."""
     if "%" not in text:
         return text
-    latin = re.sub(
-        r"%([0-9A-Fa-f]{2})", lambda match: chr(int(match[1], 16)) if int(match[1], 16) > 127 else "%", text
-    )
+    latin = re.sub(r"%([0-9A-Fa-f]{2})", lambda match: chr(int(match[1], 16)) if int(match[1], 16) > 127 else "%", text)
     try:
         name = latin.encode("latin-1").decode() if text.isascii() else ""
     except UnicodeDecodeError:

@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from hyperhttp.exceptions import LocalProtocolError
+from hyperhttp.message.forms import form_pairs, form_value
 from hyperhttp.message.headers import Headers, HeaderTypes
 from hyperhttp.message.sources import CHUNK_SIZE, Call, Chunks, Source, source_of
 
-__all__ = ["MultipartEncoder", "MultipartFile", "form_pairs", "form_value"]
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+__all__ = ["MultipartEncoder", "MultipartFile"]
 
 # Parts in memory up to this size share a chunk with the headers around them; larger ones are not copied.
 _COPY_LIMIT: Final = 64 * 1024
@@ -188,48 +191,6 @@ class MultipartEncoder(Source):
         for segment in self._segments:
             if isinstance(segment, Source):
                 segment.close()
-
-
-def form_pairs(given: Any, repeating: type | tuple[type, ...] = (list, tuple)) -> list[tuple[str, Any]]:
-    """A mapping or pairs as pairs of name and value.
-
-    A list of values is one pair for each; None is left out, as it is from ``params=``.
-
-    Args:
-        given: A mapping, or an iterable of pairs.
-        repeating: Types of values that stand for several.
-
-    Raises:
-        TypeError: it is neither, or a name is not str.
-    """
-    pairs: list[tuple[str, Any]] = []
-    items: Iterable[Any] = given.items() if isinstance(given, Mapping) else given or ()
-    for item in items:
-        if not isinstance(item, tuple | list) or len(item) != 2:
-            raise TypeError(f"form data must be a mapping or pairs of name and value, not {type(item).__name__}")
-        name, value = item
-        if not isinstance(name, str):
-            raise TypeError(f"the name of a form field must be str, not {type(name).__name__}")
-        values: Iterable[Any] = (value,)
-        if isinstance(value, repeating):
-            values = cast("Iterable[Any]", value)
-        pairs += [(name, each) for each in values if each is not None]
-    return pairs
-
-
-def form_value(value: Any) -> str | bytes:
-    """The text of a form field's value.
-
-    Raises:
-        TypeError: it is none of str, bytes, int, float and bool.
-    """
-    if isinstance(value, str | bytes):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} cannot be the value of a form field; convert it with str()")
 
 
 def _part(name: str, part: Any, chunk_size: int) -> tuple[bytes, bytes | Source]:

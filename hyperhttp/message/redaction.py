@@ -6,8 +6,8 @@ import re
 from typing import Any, Final
 
 from hyperhttp.exceptions import InvalidURL
-from hyperhttp.message.headers import is_secret
 from hyperhttp.message.query import redact_query
+from hyperhttp.message.secrecy import is_secret
 from hyperhttp.message.text import parse_content_type
 from hyperhttp.message.url import URL
 

@@ -39,7 +39,8 @@ class Request:
         data: form fields, or bytes.
         json: any value the JSON codec takes.
         files: parts of a multipart form.
-        extensions: values for transports and plugins.
+        extensions: values for transports and plugins; ``"target"`` stands in the request line instead of the URL's path and
+            query, ``"sni_hostname"`` is what the server is asked for and verified by in the TLS handshake.
         progress: ``progress(done, total)`` is told how much of the content was sent; plain or ``async``.
 
     Attributes:

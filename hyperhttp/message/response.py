@@ -10,11 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from hyperhttp.exceptions import (
-    DecodingError,
-    HyperHTTPError,
-    StreamConsumed,
-)
+from hyperhttp.exceptions import DecodingError, HyperHTTPError, StreamConsumed
 from hyperhttp.message.coding import CodingChain
 from hyperhttp.message.content import default_json_codec
 from hyperhttp.message.cookies import Cookies

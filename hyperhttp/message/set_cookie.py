@@ -89,7 +89,7 @@ class Cookie:
         "value",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - made in one place
         self,
         name: str,
         value: str,

@@ -38,7 +38,10 @@ class AioHome(Protocol):
     loop: asyncio.AbstractEventLoop
     channels: set[AioChannel]
     offers: OfferGate
-    received: memoryview
+
+    @property
+    def received(self) -> memoryview:
+        """A buffer for all channels whose receivers keep nothing of what they are given."""
 
 
 class OfferGate:
@@ -278,6 +281,7 @@ class AioChannel(asyncio.Protocol):
             self.closed = True
             self._receiver = None  # closing TLS reads what is left, and nobody wants to hear of it
             self.data_received = _ignore
+            self._transport.set_protocol(self)  # what is read now must not go where a receiver is just looking
             self._transport.close()
             if self.write_paused:
                 self._network.loop.call_later(_LINGER, self.abort)
@@ -336,8 +340,7 @@ class AioChannel(asyncio.Protocol):
             self.abort()
             self._network.channels.discard(self)  # asyncio does not tell a protocol whose handshake failed
             host, _, port = name.rpartition(":")
-            known = int(port) if port.isdigit() else None
-            raise tls_error(error, host or server_name, known, asked=server_name) from error
+            raise tls_error(error, host or server_name, int(port) if port.isdigit() else None) from error
         except BaseException:
             self.abort()
             self._network.channels.discard(self)
@@ -397,12 +400,20 @@ class _Viewer(asyncio.BufferedProtocol):
     receiver is done before the next one is read for.
     """
 
-    __slots__ = ("_channel", "_view", "connection_lost", "eof_received", "get_buffer", "pause_writing", "resume_writing")
+    __slots__ = (
+        "_channel",
+        "_view",
+        "connection_lost",
+        "eof_received",
+        "get_buffer",
+        "pause_writing",
+        "resume_writing",
+    )
 
     def __init__(self, channel: AioChannel) -> None:
         self._channel = channel
         self._view = view = channel._network.received
-        self.get_buffer: Callable[[int], memoryview] = lambda _hint: view  # type: ignore[method-assign]
+        self.get_buffer: Callable[[int], memoryview] = lambda _hint: view  # type: ignore[assignment]  # a slot, on purpose
         self.pause_writing = channel.pause_writing  # type: ignore[method-assign]
         self.resume_writing = channel.resume_writing  # type: ignore[method-assign]
         self.eof_received = channel.eof_received  # type: ignore[method-assign]
@@ -414,7 +425,7 @@ class _Viewer(asyncio.BufferedProtocol):
 
 
 def new_view() -> memoryview:
-    """What `AioHome.received` is."""
+    """Make what `AioHome.received` is."""
     return memoryview(bytearray(_VIEW_SIZE))
 
 

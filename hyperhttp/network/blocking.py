@@ -199,8 +199,7 @@ class BlockingNetwork:
         except BaseException as error:
             secured.close()
             if isinstance(error, (OSError, EOFError)) and not isinstance(error, TimeoutError):
-                known = int(port) if port.isdigit() else None
-                raise tls_error(error, host or server_name, known, asked=server_name) from error
+                raise tls_error(error, host or server_name, int(port) if port.isdigit() else None) from error
             raise
         return secured  # type: ignore[no-any-return]  # an SSLSocket by now
 
@@ -257,20 +256,21 @@ class BlockingNetwork:
         return ready
 
     async def within(self, deadline: float, work: Coroutine[Any, Any, T], expired: Callable[[], Exception]) -> T:
-        """Run `work`; what it opens finds the deadline in this thread."""
-        self._deadlines.at = deadline
+        """Run `work`; what it opens finds the deadline in this thread. One within another can only be earlier."""
+        outer = getattr(self._deadlines, "at", NEVER)
+        self._deadlines.at = min(deadline, outer)
         try:
             return await work
         except TimeoutError as error:
-            if isinstance(error, HyperHTTPError):
-                raise
+            if isinstance(error, HyperHTTPError) or (outer < deadline and time.monotonic() >= outer):
+                raise  # who has set the earlier deadline says what it means
             raise expired() from error
         except HyperHTTPError as error:
             if self._ended.is_set() and not isinstance(error, ClientClosed):
                 raise ClientClosed from error  # which is why it failed
             raise
         finally:
-            self._deadlines.at = NEVER
+            self._deadlines.at = outer
 
     def _left(self) -> float | None:
         """Seconds until this thread's deadline.

@@ -32,6 +32,8 @@ __all__ = ["SharedChannel", "SharedWait"]
 
 _CHUNK: Final = 65_536
 _ROUND: Final = 4 * _CHUNK  # bytes handed to the system at once of what was left over
+#: Milliseconds of a wait in which nobody asks how long it may be: what is near answers sooner, and limits are not finer.
+_SOON: Final = 1
 #: Bytes of a TLS record at most (RFC 8446 section 5.1). A read of fewer has emptied its record: nothing is left inside TLS.
 _RECORD: Final = 16_384
 #: Unsent bytes from which on senders wait.
@@ -116,7 +118,7 @@ class SharedChannel(BlockingChannel):
     __slots__ = (
         "_ending",
         "_fd",
-        "_is_one_layer",
+        "_is_shallow",
         "_look",
         "_nudge",
         "_outgoing",
@@ -146,7 +148,7 @@ class SharedChannel(BlockingChannel):
         self._users: set[Any] = set()  # who is inside a call of the socket or about to be, each with a mark of its own
         self._ending = False
         self._fd = sock.fileno()
-        self._is_one_layer = isinstance(sock, ssl.SSLSocket)
+        self._is_shallow = not self._tls or isinstance(sock, ssl.SSLSocket)  # one layer of TLS at most
         self._recv: Any = sock.read if isinstance(sock, ssl.SSLSocket) else sock.recv
         self._turns: Any = select.poll()  # of whoever reads for all
         self._turns.register(sock, select.POLLIN)
@@ -180,8 +182,13 @@ class SharedChannel(BlockingChannel):
             raise
         finally:
             # It may have been this thread's turn to read just when its wait was over: then the turn is passed on.
-            if self._waiting and self._reading.acquire(blocking=False):
-                self._pass_on(wait)
+            try:
+                if self._waiting and self._reading.acquire(blocking=False):
+                    self._pass_on(wait)
+            except BaseException:  # Ctrl-C, maybe between taking the turn and passing it on
+                if self._reading._is_owned() or self._reading.acquire(blocking=False):
+                    self._pass_on(wait)
+                raise
 
     def _sleep(self, wait: SharedWait) -> None:
         wait.hang_bell()
@@ -198,20 +205,17 @@ class SharedChannel(BlockingChannel):
 
     def _read_for(self, wait: SharedWait) -> None:
         """Read until `wait` is done; the reading lock is ours, and goes to somebody else afterwards."""
+        is_soon = True
         try:
             self._users.add(wait)
             while not wait.is_done and not self._outgoing:
                 if self.closed:
                     raise ValueError("closed")
-                patience = self._patience(wait)
+                patience = _SOON if is_soon else self._patience(wait)
+                is_soon = False
                 ready = self._turns.poll(patience)
                 with self.guard:
-                    if len(ready) == 1 and ready[0][0] == self._fd:
-                        self._receive(wait)
-                    else:
-                        self._heard(ready, wait)
-                    if patience == 0 and not wait.is_done:
-                        self._check(wait)  # or who hears of others all the time would wait for ever
+                    self._heard(ready, wait, patience)
         except (OSError, ValueError) as error:
             self._failed(wait, error)
         finally:
@@ -224,16 +228,15 @@ class SharedChannel(BlockingChannel):
         if not wait.is_done:
             wait.set_exception(ReadError(f"the connection to {self.peer} was closed"))
 
-    def _heard(self, ready: list[tuple[int, int]], wait: SharedWait) -> None:
-        """What is rarer than bytes alone: nothing, or a nudge."""
-        if not ready:
-            self._check(wait)
+    def _heard(self, ready: list[tuple[int, int]], wait: SharedWait, patience: float | None) -> None:
         for fd, _ in ready:
             if fd == self._fd:
                 self._receive(wait)
             else:
                 with contextlib.suppress(BlockingIOError):
                     self._nudge[0].recv(64)
+        if not ready or patience == 0:  # or who hears of others all the time would wait for ever
+            self._check(wait)
 
     def _patience(self, wait: SharedWait) -> float | None:
         """Milliseconds until something is due, for whoever waits or for the connection."""
@@ -245,7 +248,8 @@ class SharedChannel(BlockingChannel):
 
     def _check(self, wait: SharedWait) -> None:
         now = time.monotonic() + 0.001
-        wait.patient.check(now)
+        if not wait.is_done:
+            wait.patient.check(now)
         if self._receiver is not None and not self.closed:
             self._receiver.check(now)
 
@@ -255,8 +259,23 @@ class SharedChannel(BlockingChannel):
         With `wait` no more than until that is done, or the thread that waits would read what others download. Its poll says
         what else there is; without, all is taken.
         """
+        receiver, taken = self._receiver, 0
         try:
-            self._receive_until(wait)
+            while receiver is not None and not self.closed and not self._paused:
+                try:
+                    data = self._recv(_CHUNK)
+                except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    return
+                except OSError as error:
+                    self._broke(error)
+                    return
+                if not data:
+                    receiver.receive_eof()
+                    return
+                taken += len(data)
+                receiver.receive_data(data)
+                if wait is not None and self._is_enough(wait, taken):
+                    return
         except BaseException as error:
             if not isinstance(error, Exception):
                 self.interrupted()
@@ -267,29 +286,11 @@ class SharedChannel(BlockingChannel):
         self._users.discard(self)
         self._broke(ConnectionAbortedError("it was interrupted in the middle of a message"))
 
-    def _receive_until(self, wait: SharedWait | None) -> None:
-        receiver, taken = self._receiver, 0
-        while receiver is not None and not self.closed and not self._paused:
-            try:
-                data = self._recv(_CHUNK)
-            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                return
-            except OSError as error:
-                self._broke(error)
-                return
-            if not data:
-                receiver.receive_eof()
-                return
-            taken += len(data)
-            receiver.receive_data(data)
-            if wait is not None and (wait.is_done or taken < _RECORD) and not self._has_rest(taken):
-                return
-
-    def _has_rest(self, taken: int) -> bool:
-        """TLS holds bytes that no poll would tell of, after so many were taken."""
-        if not self._tls or (taken < _RECORD and self._is_one_layer):
-            return False
-        return not self.closed and bool(self._sock.pending())  # type: ignore[attr-defined]  # an SSLSocket
+    def _is_enough(self, wait: SharedWait, taken: int) -> bool:
+        """Nothing is left inside TLS, and `wait` is done or its poll may say whether there is more."""
+        if taken < _RECORD and self._is_shallow:
+            return True
+        return wait.is_done and not (self._tls and not self.closed and self._sock.pending())  # type: ignore[attr-defined]
 
     def _hear_last_words(self) -> None:
         """A peer that has closed said why before it did; our failed write must not hide that."""
@@ -308,12 +309,13 @@ class SharedChannel(BlockingChannel):
         """Send what the system takes at once; the rest goes when it has room. Called under `lock`."""
         if self._outgoing:
             self._outgoing += data
-        elif (sent := self._send(data)) < len(data):
+        else:
+            sent = self._send(data)
+            if sent == len(data):
+                return
             self._outgoing += memoryview(data)[sent:]
             if not self._reading._is_owned():
                 self._wake_reader()
-        elif not self.write_paused:
-            return
         self.write_paused = len(self._outgoing) > self.high_water
 
     def pause_reading(self) -> None:
@@ -396,7 +398,9 @@ class SharedChannel(BlockingChannel):
             self._broke(error)
             return size
         finally:
-            self._left(self)
+            self._users.discard(self)
+            if self._ending:
+                self._close_unused()
         return sent
 
     def _drain(self, wait: SharedWait) -> None:
@@ -436,6 +440,8 @@ class SharedChannel(BlockingChannel):
     def _pass_on(self, wait: SharedWait) -> None:
         """Stop reading for all; the next of those who wait goes on with it."""
         self._reading.release()
+        if not self._waiting:
+            return
         following = next((other for other in tuple(self._waiting) if other is not wait and not other.is_done), None)
         if following is not None:
             following.ring()
@@ -448,21 +454,25 @@ class SharedChannel(BlockingChannel):
 
     def is_alive(self) -> bool:
         """Still open, after what has come on an idle connection was heard: settings, pings, a goodbye."""
-        guard = self.guard
-        if guard._is_owned():  # type: ignore[attr-defined]  # of an RLock
+        try:
+            if not self._look.poll(0):
+                return not self.closed
+        except RuntimeError:  # another thread is looking right now
+            return not self.closed
+        return self._hear_all()
+
+    def _hear_all(self) -> bool:
+        guard: Any = self.guard
+        if guard._is_owned():
             return not self.closed
         try:
             if not guard.acquire(blocking=False):
                 return not self.closed  # somebody is reading right now
-            self._users.add(self._look)
-            if not self.closed and self._look.poll(0):
+            with self._used():
                 self._receive()
             return not self.closed
         except (OSError, ValueError):
             return False
         finally:
-            if guard._is_owned():  # type: ignore[attr-defined]  # not asked whether it was taken: Ctrl-C may have come then
-                self._users.discard(self._look)
+            if guard._is_owned():  # not asked whether it was taken: Ctrl-C may have come just then
                 guard.release()
-                if self._ending:
-                    self._close_unused()

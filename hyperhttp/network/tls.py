@@ -11,7 +11,6 @@ where it is needed, since importing hyperhttp should not pay for it.
 from __future__ import annotations
 
 import os
-import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, TypeAlias
 
@@ -19,6 +18,7 @@ from hyperhttp._naming import peer_name
 from hyperhttp._records import Record
 from hyperhttp.exceptions import TLSError
 from hyperhttp.network.trust import SYSTEM, asks_the_system, is_hashed_name, new_native_context, usual_stores
+from hyperhttp.utils.locks import new_lock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,9 +66,7 @@ class TLSOptions(Record):
     cert: CertTypes | None
     trust_env: bool
 
-    def __init__(
-        self, verify: bool | PathName = True, cert: CertTypes | None = None, trust_env: bool = True
-    ) -> None:
+    def __init__(self, verify: bool | PathName = True, cert: CertTypes | None = None, trust_env: bool = True) -> None:
         self._fill(_checked_verify(verify), _checked_cert(cert), bool(trust_env))
 
     def __repr__(self) -> str:
@@ -120,7 +118,7 @@ class _Made(NamedTuple):
 
 
 _contexts: OrderedDict[_Key, _Made] = OrderedDict()
-_building = threading.Lock()
+_building = new_lock()
 
 
 def ssl_context(options: TLSOptions, alpn: tuple[str, ...] = ()) -> SSLContext:
@@ -165,9 +163,7 @@ def server_name(host: str) -> str:
     return host.partition("%")[0] if ":" in host else host.removesuffix(".")
 
 
-def tls_error(
-    exc: BaseException, host: str, port: int | None = None, *, phase: str = "tls", asked: str | None = None
-) -> TLSError:
+def tls_error(exc: BaseException, host: str, port: int | None = None, *, phase: str = "tls") -> TLSError:
     """The error to raise for what a handshake raised, or for a TLS alert met later.
 
     Args:
@@ -175,14 +171,13 @@ def tls_error(
         host: The peer as the user knows it.
         port: Its port; None or 0 if unknown.
         phase: What was being done.
-        asked: The name that was asked for and verified, where it is not the host.
     """
     import ssl  # whoever has a TLS failure has it loaded already
 
     peer = peer_name(host, port or None)
     has_left = isinstance(exc, (ssl.SSLEOFError, ssl.SSLZeroReturnError, EOFError, ConnectionError))
     if isinstance(exc, ssl.SSLCertVerificationError):
-        message = _explain_certificate(exc, asked or host, peer)
+        message = _explain_certificate(exc, peer)
     elif has_left:
         message = (
             f"{peer} closed the connection during the TLS handshake; "
@@ -312,16 +307,6 @@ def _look_up(key: _Key) -> SSLContext | None:
     except KeyError:  # pushed out by another thread just now
         pass
     return made.context
-
-
-def _after_fork() -> None:
-    """A thread of the parent may have held the lock; it does not exist in the child."""
-    global _building
-    _building = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 # -- making a context ------------------------------------------------------------------------------
@@ -481,12 +466,12 @@ _REASONS: Final = {
 }
 
 
-def _explain_certificate(exc: BaseException, host: str, peer: str) -> str:
+def _explain_certificate(exc: BaseException, peer: str) -> str:
     code: int = getattr(exc, "verify_code", 0)
     said: str = getattr(exc, "verify_message", "") or "it was not accepted"
-    if code in _NAME_MISMATCHES:
+    if code in _NAME_MISMATCHES:  # `ssl` says "..., certificate is not valid for 'the name it was asked for'."
         return (
-            f"the certificate of {peer} is valid, but not for {server_name(host)!r}: the server answers "
+            f"the certificate of {peer} is valid, but not for {said.rpartition(' for ')[2].rstrip('.')}: the server answers "
             "for another name, or the URL names it by an address or alias its certificate does not list"
         )
     explained = _CERTIFICATE_ERRORS.get(code)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from hyperhttp.auth.base import ContentHash
 from hyperhttp.message.attempt import Attempt
 from hyperhttp.message.content import Content
-from hyperhttp.pipeline.origins import note_changes
+from hyperhttp.pipeline.origins import note_changes, note_content
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hyperhttp.message.response import Response
     from hyperhttp.pipeline.call import Call
 
-__all__ = ["authenticate", "drain", "hash_content"]
+__all__ = ["authenticate", "drain", "hash_content", "load_content"]
 
 
 async def authenticate(call: Call, send: Callable[[Call], Awaitable[Response]]) -> Response:
@@ -29,9 +29,8 @@ async def authenticate(call: Call, send: Callable[[Call], Awaitable[Response]]) 
     if auth is None or call.request.url.origin != call.origin:
         call.auth = None  # what was left behind does not come back when a later hop does (CVE-2024-45336)
         return await send(call)
-    if getattr(auth, "requires_request_body", False):
-        await _load_content(call)
-    unsigned = call.request.headers.raw
+    await load_content(call)
+    unsigned, content = call.request.headers.raw, call.request._content
     flow = auth.auth_flow(call.request)
     if not hasattr(flow, "send"):
         msg = f"{type(auth).__name__}.auth_flow must be a plain generator function, neither async nor without a yield"
@@ -42,6 +41,7 @@ async def authenticate(call: Call, send: Callable[[Call], Awaitable[Response]]) 
             call.route = call.find_route(call.request.url)  # a flow may ask another origin, for a token
             call.head = None
             note_changes(call, unsigned, call.request.headers.raw)
+            note_content(call, content, unsigned)
             response = await send(call)
             following = await _next_request(flow, response, call, read=getattr(auth, "requires_response_body", False))
             if following is None:
@@ -100,11 +100,13 @@ async def hash_content(call: Call, algorithm: str) -> str:
     return digest.hexdigest()
 
 
-async def _load_content(call: Call) -> None:
-    """Take streamed content into memory, for a scheme that signs it."""
+async def load_content(call: Call) -> None:
+    """Take streamed content into memory, where the call's scheme signs it."""
     request = call.request
     content = request._content
-    if content is None or content.data is not None:
+    if content is None or content.data is not None or not getattr(call.auth, "requires_request_body", False):
+        return
+    if request.url.origin != call.origin:
         return
     content.rewind()
     pieces = []

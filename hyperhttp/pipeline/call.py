@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hyperhttp.errors.circuit_breaker import DomainCircuitBreakerManager
     from hyperhttp.errors.rate_limit import RateLimiter
     from hyperhttp.message.attempt import Attempt
+    from hyperhttp.message.content import Content
     from hyperhttp.message.cookies import Cookies
     from hyperhttp.message.reading import ReadOptions
     from hyperhttp.message.request import Request
@@ -87,6 +88,8 @@ class Call(PlainCall):
         auth: the scheme that signs requests to the origin the call began with.
         changed: fields that flows and hooks have set for the present origin, by name in lower case, with the lines that
             the caller gave; or None.
+        replaced: the content that the caller gave, with the fields that describe it, where flows or hooks have put something
+            else in its place for the present origin; or None.
         hooks: functions by event, or None.
         max_redirects: redirects followed at most; 0 for none.
         downgrade: redirects from https to http are followed.
@@ -110,6 +113,7 @@ class Call(PlainCall):
         "proxied",
         "proxy_authorization",
         "reads",
+        "replaced",
         "retry",
     )
 
@@ -138,6 +142,7 @@ class Call(PlainCall):
         self.stream = stream
         self.attempts = ()
         self.changed: Mapping[bytes, Sequence[tuple[bytes, bytes]]] | None = None
+        self.replaced: tuple[Content | None, Sequence[tuple[bytes, bytes]]] | None = None
 
     find_route: Callable[[URL], Route]
     find_transport: Callable[[URL], Any] | None

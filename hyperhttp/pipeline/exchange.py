@@ -33,6 +33,7 @@ from hyperhttp.protocol.events import CONTENT_ENCODING, SET_COOKIE
 from hyperhttp.protocol.http1.writer import write_fields, write_request_line
 
 if TYPE_CHECKING:
+    from hyperhttp.connection.http2_exchange import HTTP2Exchange
     from hyperhttp.message.headers import Headers
     from hyperhttp.message.request import Request
     from hyperhttp.message.timing import ConnectionInfo
@@ -84,7 +85,7 @@ async def exchange(call: PlainCall) -> Response:
         connection = await _acquire(call, place)
     tries = 0.0
     while True:
-        started = call.now
+        started, serving = call.now, None
         if pool.listeners and connection.uses:
             tell(pool.listeners, REUSED, connection)
         try:
@@ -92,7 +93,8 @@ async def exchange(call: PlainCall) -> Response:
                 head, content, at = await switch_protocols(connection, call, data, protocol)
                 break
             if connection.multiplexed:
-                head, content, at = await connection.exchange(connection, call.timeout, call.total_at, started).run(request)
+                serving = connection.exchange(connection, call.timeout, call.total_at, started)
+                head, content, at = await serving.run(request)
                 break
             connection.owner = call
             if last:
@@ -104,7 +106,7 @@ async def exchange(call: PlainCall) -> Response:
             break
         except BaseException as error:  # noqa: BLE001 - cancelled, interrupted or failed: nothing is left behind
             tries += _weight(error)
-            data = _resend(error, connection, call, data, tries)
+            data = _resend(error, connection, call, data, tries, serving)
         connection = await _acquire(call, fresh=not connection.multiplexed)
     try:
         response = _new_response(call, head, content, at, started, began, connection.info)
@@ -332,10 +334,16 @@ async def _send_content(connection: Any, call: PlainCall, data: bytes) -> _Answe
     return answer
 
 
-def _resend(error: BaseException, connection: Any, call: PlainCall, data: bytes, tries: float) -> bytes:
+def _resend(
+    error: BaseException, connection: Any, call: PlainCall, data: bytes, tries: float, serving: HTTP2Exchange | None
+) -> bytes:
     """The head to send on another connection; raises what the caller gets to see where that may not be."""
     if connection.owner is call:
         connection.abort()  # failed, cancelled or interrupted: whatever is still ours is closed
+    elif serving is not None:
+        serving.cancel()  # Ctrl-C may have come before it could do that itself
+    elif connection.multiplexed and not call.request._extensions:
+        call.pool.release(connection, 1)  # or before there was one
     failure = error.error if isinstance(error, UnansweredError) else error
     if isinstance(failure, TransportError) and failure.host == connection.channel.peer:
         locate(failure, connection.lane)  # the network knows addresses

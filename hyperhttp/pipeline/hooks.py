@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hyperhttp.message.response import Response
 from hyperhttp.pipeline.exchange import load
-from hyperhttp.pipeline.origins import leave_origin, note_changes
+from hyperhttp.pipeline.origins import leave_origin, note_changes, note_content
 from hyperhttp.pipeline.watching import Watch
 
 if TYPE_CHECKING:
@@ -41,13 +41,14 @@ async def run_hooks(call: Call, send: Callable[[Call], Awaitable[Response]]) -> 
 
 async def _attempt(call: Call, send: Callable[[Call], Awaitable[Response]], watch: Watch | None = None) -> Response:
     request = call.request
-    before, fields = request.url, request.headers.raw
+    before, fields, content = request.url, request.headers.raw, request._content
     await tell(call, "request", request)
     if request.url is not before:  # a hook has sent it somewhere else
         call.route = call.find_route(request.url)
         if request.url.origin != before.origin:
-            leave_origin(call, request, fields)
+            leave_origin(call, request, fields, content)
     note_changes(call, fields, request.headers.raw, jar=True)
+    note_content(call, content, fields)
     if request._content is not None and "expect" in request.headers:
         from hyperhttp.pipeline.expecting import expect_continue  # rarely asked for
 

@@ -2,8 +2,8 @@
 
 A redirect is a sentence of a server about where to go; it is believed as far as the address, never as far as
 credentials: to another origin neither Authorization nor Cookie nor Proxy-Authorization travels, nor what a flow or a hook
-has set for the old one, not even when a later hop leads back. Only ``http`` and ``https`` are followed, and from ``https``
-to ``http`` only when asked for.
+has set for the old one, fields or content, not even when a later hop leads back. Only ``http`` and ``https`` are followed,
+and from ``https`` to ``http`` only when asked for.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from hyperhttp.message.headers import Headers
 from hyperhttp.message.request import Request
 from hyperhttp.pipeline.exchange import load
 from hyperhttp.pipeline.hooks import tell
-from hyperhttp.pipeline.origins import CONTENT_FIELDS, without_changes
+from hyperhttp.pipeline.origins import CONTENT_FIELDS, with_content_of, without_changes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from hyperhttp.message.content import Content
     from hyperhttp.message.response import Response
     from hyperhttp.message.url import URL
     from hyperhttp.pipeline.call import Call
@@ -51,7 +52,7 @@ async def follow_redirects(call: Call, send: Callable[[Call], Awaitable[Response
             msg = f"more than {call.max_redirects} redirects, the last one from {response.url.redacted}"
             raise TooManyRedirects(msg, request=response.request)
         try:
-            request = redirect_request(response, downgrade=call.downgrade, changed=call.changed)
+            request = redirect_request(response, downgrade=call.downgrade, changed=call.changed, replaced=call.replaced)
             await _finish(response, call)
         except BaseException:
             response.give_up()
@@ -61,7 +62,9 @@ async def follow_redirects(call: Call, send: Callable[[Call], Awaitable[Response
         history.append(response)
         call.attempts = ()
         if request.url.origin != response.request.url.origin:
-            call.changed = None
+            call.changed = call.replaced = None
+        elif call.replaced is not None and request._content is None:
+            call.replaced = (None, ())  # it was left behind here, and does not come back
         call.request = request
         call.route = call.find_route(request.url)
         call.head = None
@@ -69,7 +72,11 @@ async def follow_redirects(call: Call, send: Callable[[Call], Awaitable[Response
 
 
 def redirect_request(
-    response: Response, *, downgrade: bool = False, changed: Mapping[bytes, Sequence[tuple[bytes, bytes]]] | None = None
+    response: Response,
+    *,
+    downgrade: bool = False,
+    changed: Mapping[bytes, Sequence[tuple[bytes, bytes]]] | None = None,
+    replaced: tuple[Content | None, Sequence[tuple[bytes, bytes]]] | None = None,
 ) -> Request:
     """The request a redirect asks for.
 
@@ -77,6 +84,7 @@ def redirect_request(
         response: a 3xx with a Location field.
         downgrade: from https to http is allowed.
         changed: fields that flows and hooks have set for the origin of the response, with the lines before.
+        replaced: the content that was there before them, with its fields, where they have set another.
 
     Raises:
         RemoteProtocolError: Location is no URL that may be followed.
@@ -89,20 +97,22 @@ def redirect_request(
         raise RemoteProtocolError(msg, request=request)
     method = _method(response.status_code, request.method)
     dropped: frozenset[bytes] = frozenset({b"host", b"cookie"})
-    fields = request.headers.raw
+    fields, content = request.headers.raw, request._content
     if url.origin != request.url.origin:
         dropped |= _SECRET_FIELDS
         fields = without_changes(fields, changed or {})
+        if replaced is not None and content is not None:
+            content, fields = replaced[0], with_content_of(replaced, fields)
     if method != request.method:
         dropped |= CONTENT_FIELDS
     fields = [field for field in fields if field[0].lower() not in dropped]
     following = Request.lazy(method, url, ())
     following._headers = Headers.from_fields(fields)
-    if method == request.method and request._content is not None:
-        if not request._content.can_send:
+    if method == request.method and content is not None:
+        if not content.can_send:
             msg = f"the redirect to {url.redacted} asks for the content again, and it cannot be sent twice"
             raise StreamConsumed(msg, request=request)
-        following._content = request._content
+        following._content = content
     if request._extensions:
         following._extensions = redirected(request._extensions, same_host=url.host == request.url.host)
     return following

@@ -17,6 +17,7 @@ from hyperhttp.errors.retry import Decision, RetryPolicy, RetryState
 from hyperhttp.exceptions import HTTPStatusError, HyperHTTPError, RetryError, TotalTimeout
 from hyperhttp.message.attempt import Attempt
 from hyperhttp.message.reading import hurry
+from hyperhttp.pipeline.authentication import load_content
 from hyperhttp.pipeline.exchange import load
 from hyperhttp.pipeline.hedging import can_hedge, send_hedged
 from hyperhttp.pipeline.hooks import tell_retry
@@ -90,6 +91,7 @@ async def send_with_retries(call: Call, send: Callable[[Call], Awaitable[Respons
     clock = call.pool.network.now
     if retries.budget is not None:
         retries.budget.deposit()
+    await load_content(call)  # before the copy that each attempt begins from
     pristine = _pristine(call)
     state = RetryState(call.request, started_at=clock(), total_at=call.total_at)
     while True:

@@ -64,7 +64,7 @@ class Watch:
 
     def follow(self, response: Response) -> None:
         """The head is there: the attempt lasts as long as its content."""
-        if response._stream is None:
+        if response._stream is None or response._content is not None:  # the call may have read it already
             self._response = lambda: response
         else:
             # A reference would make a circle, and a forgotten response would keep its connection for longer.
@@ -74,7 +74,7 @@ class Watch:
     def settle(self) -> None:
         """The response is about to be handed out: where no content is on its way any more, that was it."""
         response = self._response()
-        if response is None or response._stream is None:
+        if response is None or response._stream is None or response._content is not None:
             self.over(None)
 
     def over(self, error: BaseException | None) -> None:

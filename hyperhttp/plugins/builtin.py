@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hyperhttp.auth.basic import BasicAuth
 from hyperhttp.message.coding import DEFLATE, GZIP
 from hyperhttp.plugins.hookspecs import hookimpl
 from hyperhttp.plugins.interfaces import HYPERHTTP_PLUGIN_API
 
 if TYPE_CHECKING:
+    from hyperhttp.auth.bearer import BearerAuth
+    from hyperhttp.auth.digest import DigestAuth
     from hyperhttp.plugins.interfaces import Challenge
     from hyperhttp.plugins.registry import (
         AuthSchemeRegistry,
@@ -57,15 +60,19 @@ def hyperhttp_register_resolvers(resolvers: ResolverRegistry) -> None:
 @hookimpl
 def hyperhttp_register_auth_schemes(auth_schemes: AuthSchemeRegistry) -> None:
     """Basic, Bearer and Digest."""
-    from hyperhttp.auth.basic import BasicAuth
-    from hyperhttp.auth.bearer import BearerAuth, is_token
-    from hyperhttp.auth.digest import DigestAuth, is_answerable
 
     def basic(credentials: str) -> BasicAuth:
         username, _, password = credentials.partition(":")
         return BasicAuth(username, password)
 
+    def bearer(credentials: str) -> BearerAuth:
+        from hyperhttp.auth.bearer import BearerAuth
+
+        return BearerAuth(credentials)
+
     def digest(credentials: str) -> DigestAuth:
+        from hyperhttp.auth.digest import DigestAuth
+
         username, _, password = credentials.partition(":")
         return DigestAuth(username, password)
 
@@ -73,11 +80,15 @@ def hyperhttp_register_auth_schemes(auth_schemes: AuthSchemeRegistry) -> None:
         return basic(credentials) if ":" in credentials else None
 
     def answer_bearer(_challenge: Challenge, credentials: str) -> BearerAuth | None:
-        return BearerAuth(credentials) if is_token(credentials) else None  # a password is no token
+        from hyperhttp.auth.bearer import is_token
+
+        return bearer(credentials) if is_token(credentials) else None  # a password is no token
 
     def answer_digest(challenge: Challenge, credentials: str) -> DigestAuth | None:
+        from hyperhttp.auth.digest import is_answerable
+
         return digest(credentials) if ":" in credentials and is_answerable(challenge.params) else None
 
     auth_schemes.add("basic", basic, answer=answer_basic, strength=0)
-    auth_schemes.add("bearer", BearerAuth, answer=answer_bearer, strength=5)
+    auth_schemes.add("bearer", bearer, answer=answer_bearer, strength=5)
     auth_schemes.add("digest", digest, answer=answer_digest, strength=10)

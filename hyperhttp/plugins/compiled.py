@@ -6,13 +6,12 @@ the listeners of one client's events, is made from factories, by `Compiled.creat
 
 from __future__ import annotations
 
-import inspect
 from collections import deque
-from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from hyperhttp._records import Record
 from hyperhttp.exceptions import PluginError
-from hyperhttp.message.pattern import URLPattern
 from hyperhttp.plugins.interfaces import EventListener
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from hyperhttp.message.coding import ContentCoding
     from hyperhttp.message.content import JsonCodec
+    from hyperhttp.message.pattern import URLPattern
     from hyperhttp.network.base import Network
     from hyperhttp.network.resolver import Resolver
     from hyperhttp.plugins.interfaces import (
@@ -42,12 +42,15 @@ EVENTS: Final = (
 _PLAIN_EVENTS: Final = frozenset({"begin", "unanswered", "finish", "end", "connection", "idle", "close"})
 """Events that happen where nothing may wait."""
 
+_NOBODY: Final[tuple[tuple[Callable[..., Any], ...], ...]] = ((),) * len(EVENTS)
+
 _OF_CONNECTIONS: Final = frozenset({"connection", "idle", "close"})
 """Events that are told whether anybody follows calls or not."""
 
+_of_calls: Final = attrgetter(*(event for event in EVENTS if event not in _OF_CONNECTIONS))
 
-@dataclass(frozen=True, slots=True)
-class AuthScheme:
+
+class AuthScheme(Record):
     """An authentication scheme by name.
 
     Attributes:
@@ -60,14 +63,24 @@ class AuthScheme:
             (RFC 9110 11.6.1). For comparison: Basic is 0, Bearer 5, Digest 10, Negotiate 20.
     """
 
+    __slots__ = ("answer", "factory", "name", "strength")
+
     name: str
     factory: Callable[[str], Auth]
-    answer: Callable[[Challenge, str], Auth | None] | None = None
-    strength: int = 0
+    answer: Callable[[Challenge, str], Auth | None] | None
+    strength: int
+
+    def __init__(
+        self,
+        name: str,
+        factory: Callable[[str], Auth],
+        answer: Callable[[Challenge, str], Auth | None] | None = None,
+        strength: int = 0,
+    ) -> None:
+        self._fill(name, factory, answer, strength)
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Record):
     """A command of the command line: ``hyperhttp NAME ...``.
 
     Attributes:
@@ -76,13 +89,17 @@ class Command:
         help: One line for the list of commands.
     """
 
+    __slots__ = ("help", "name", "run")
+
     name: str
     run: Callable[[Sequence[str]], int]
     help: str
 
+    def __init__(self, name: str, run: Callable[[Sequence[str]], int], help: str) -> None:  # noqa: A002 - argparse's word
+        self._fill(name, run, help)
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+
+class Mount(Record):
     """Where a transport is mounted.
 
     Attributes:
@@ -93,10 +110,15 @@ class Mount:
         factory: Makes the transport; called once per client that meets such a URL.
     """
 
+    __slots__ = ("factory", "host", "port", "scheme")
+
     scheme: str
     host: str
     port: int | None
     factory: Callable[[], Transport]
+
+    def __init__(self, scheme: str, host: str, port: int | None, factory: Callable[[], Transport]) -> None:
+        self._fill(scheme, host, port, factory)
 
     def matches(self, scheme: str, host: str, port: int) -> bool:
         """Whether a URL with these components goes here. All are normalised as `URL` normalises them."""
@@ -105,6 +127,8 @@ class Mount:
     @property
     def pattern(self) -> URLPattern:
         """Scheme, host and port in one."""
+        from hyperhttp.message.pattern import URLPattern  # for those who mount something
+
         return URLPattern(self.scheme, self.host, self.port)
 
     @property
@@ -121,8 +145,7 @@ class ListenerSource(NamedTuple):
     factory: Callable[[], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Listeners:
+class Listeners(Record):
     """The listeners' methods of one client, by event. An event nobody listens to is an empty tuple.
 
     What the methods for requests, responses, errors, retries and redirects return is awaited where it can be.
@@ -144,25 +167,45 @@ class Listeners:
         forgotten: Attempts that the garbage collector has found the end of, until `finish` can be called.
     """
 
-    begin: tuple[Callable[..., None], ...] = ()
-    request: tuple[Callable[..., Any], ...] = ()
-    unanswered: tuple[Callable[..., None], ...] = ()
-    response: tuple[Callable[..., Any], ...] = ()
-    error: tuple[Callable[..., Any], ...] = ()
-    finish: tuple[Callable[..., None], ...] = ()
-    retry: tuple[Callable[..., Any], ...] = ()
-    redirect: tuple[Callable[..., Any], ...] = ()
-    end: tuple[Callable[..., None], ...] = ()
-    connection: tuple[Callable[[ConnectionEvent], None], ...] = ()
-    idle: tuple[Callable[[ConnectionEvent], None], ...] = ()
-    close: tuple[Callable[[], None], ...] = ()
-    objects: tuple[object, ...] = ()
-    forgotten: deque[Any] = field(default_factory=deque, compare=False, repr=False)
+    __slots__ = (*EVENTS, "forgotten", "objects")
+
+    begin: tuple[Callable[..., None], ...]
+    request: tuple[Callable[..., Any], ...]
+    unanswered: tuple[Callable[..., None], ...]
+    response: tuple[Callable[..., Any], ...]
+    error: tuple[Callable[..., Any], ...]
+    finish: tuple[Callable[..., None], ...]
+    retry: tuple[Callable[..., Any], ...]
+    redirect: tuple[Callable[..., Any], ...]
+    end: tuple[Callable[..., None], ...]
+    connection: tuple[Callable[[ConnectionEvent], None], ...]
+    idle: tuple[Callable[[ConnectionEvent], None], ...]
+    close: tuple[Callable[[], None], ...]
+    objects: tuple[object, ...]
+    forgotten: deque[Any]
+
+    def __init__(
+        self,
+        *,
+        objects: tuple[object, ...] = (),
+        forgotten: deque[Any] | None = None,
+        **methods: tuple[Callable[..., Any], ...],
+    ) -> None:
+        by_event = _NOBODY
+        if methods:
+            by_event = tuple([methods.pop(event, ()) for event in EVENTS])
+        if methods:
+            msg = f"there is no event {', '.join(methods)}"
+            raise TypeError(msg)
+        self._fill(*by_event, objects, deque() if forgotten is None else forgotten)
+
+    def _values(self) -> tuple[Any, ...]:
+        return super()._values()[:-1]  # what was forgotten makes no difference
 
     @property
     def follow_calls(self) -> bool:
         """Somebody listens to more than connections and the end of the client."""
-        return any(getattr(self, event) for event in EVENTS if event not in _OF_CONNECTIONS)
+        return any(_of_calls(self))
 
     def joined_by(self, listener: object, label: str = "the listener") -> Listeners:
         """These, and one more, which is told last.
@@ -174,15 +217,17 @@ class Listeners:
         Raises:
             PluginError: it has none, or one that would have to be awaited where nothing waits.
         """
+        from inspect import iscoroutinefunction  # somebody listens
+
         methods = {event: method for event in EVENTS if (method := _method_of(listener, event)) is not None}
         if not methods:
             raise PluginError(f"{label} has none of the methods {', '.join(EVENTS)}")
         for event, method in methods.items():
-            if event in _PLAIN_EVENTS and inspect.iscoroutinefunction(method):
+            if event in _PLAIN_EVENTS and iscoroutinefunction(method):
                 raise PluginError(f"{label}: {event}() must be a plain function, nothing waits for it")
         changes: dict[str, Any] = {event: (*getattr(self, event), method) for event, method in methods.items()}
         # `forgotten` stays: those whom an earlier set of listeners was told of belong to the client, not to the set.
-        return replace(self, **changes, objects=(*self.objects, listener))
+        return self.__replace__(**changes, objects=(*self.objects, listener))
 
     def without(self, listener: object) -> Listeners:
         """These, but for one."""
@@ -190,11 +235,10 @@ class Listeners:
         for each in self.objects:
             if each is not listener:
                 left = left.joined_by(each)
-        return replace(left, forgotten=self.forgotten)
+        return left.__replace__(forgotten=self.forgotten)
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
+class Compiled(Record):
     """Everything the plugins of a selection registered, read-only. Shared by the clients of that selection.
 
     Attributes:
@@ -213,6 +257,22 @@ class Compiled:
         commands: Commands by name, sorted.
     """
 
+    __slots__ = (
+        "accept_encoding",
+        "auth_schemes",
+        "commands",
+        "content_codings",
+        "default_resolver",
+        "json_codec",
+        "json_codecs",
+        "listener_sources",
+        "plugins",
+        "proxy_connectors",
+        "proxy_selectors",
+        "resolvers",
+        "transports",
+    )
+
     plugins: tuple[str, ...]
     content_codings: Mapping[str, ContentCoding]
     accept_encoding: str
@@ -226,6 +286,26 @@ class Compiled:
     json_codecs: Mapping[str, JsonCodec]
     json_codec: JsonCodec | None
     commands: Mapping[str, Command]
+
+    def __init__(
+        self,
+        *,
+        plugins: tuple[str, ...],
+        content_codings: Mapping[str, ContentCoding],
+        accept_encoding: str,
+        auth_schemes: Mapping[str, AuthScheme],
+        proxy_connectors: Mapping[str, ProxyConnector],
+        proxy_selectors: Mapping[str, Callable[[], ProxySelector]],
+        resolvers: Mapping[str, Callable[[Network], Resolver]],
+        default_resolver: str | None,
+        listener_sources: tuple[ListenerSource, ...],
+        transports: tuple[Mount, ...],
+        json_codecs: Mapping[str, JsonCodec],
+        json_codec: JsonCodec | None,
+        commands: Mapping[str, Command],
+    ) -> None:
+        by_name = locals()
+        self._fill(*(by_name[name] for name in self.__match_args__))
 
     def create_listeners(self) -> Listeners:
         """Make one client's listeners and sort their methods by event.

@@ -16,14 +16,14 @@ distribution it comes from and how to do without it.
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
+from hyperhttp._records import Record
 from hyperhttp._version import __version__
 from hyperhttp.exceptions import PluginError
+from hyperhttp.plugins.discovery import may_have_entry_points
 from hyperhttp.plugins.interfaces import HOOK_PREFIX, HYPERHTTP_PLUGIN_API, PROJECT
 from hyperhttp.plugins.registry import BUILTIN, Registries
 
@@ -64,8 +64,7 @@ class EntryPoint(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class PluginInfo:
+class PluginInfo(Record):
     """What is known about an installed plugin.
 
     Attributes:
@@ -79,25 +78,46 @@ class PluginInfo:
         error: What is wrong with a broken one.
     """
 
+    __slots__ = ("api", "disabled_by", "distribution", "error", "hooks", "name", "status", "version")
+
     name: str
     distribution: str
     version: str
-    api: int | None = None
-    hooks: tuple[str, ...] = ()
-    status: Literal["enabled", "disabled", "broken"] = "enabled"
-    disabled_by: str = ""
-    error: str = ""
+    api: int | None
+    hooks: tuple[str, ...]
+    status: Literal["enabled", "disabled", "broken"]
+    disabled_by: str
+    error: str
+
+    def __init__(
+        self,
+        name: str,
+        distribution: str,
+        version: str,
+        api: int | None = None,
+        hooks: tuple[str, ...] = (),
+        status: Literal["enabled", "disabled", "broken"] = "enabled",
+        disabled_by: str = "",
+        error: str = "",
+    ) -> None:
+        self._fill(name, distribution, version, api, hooks, status, disabled_by, error)
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(Record):
     """A plugin that may be loaded, and how to speak of it."""
+
+    __slots__ = ("distribution", "load", "name", "remedy", "version")
 
     name: str
     load: Callable[[], object]
     remedy: str
-    distribution: str = ""
-    version: str = ""
+    distribution: str
+    version: str
+
+    def __init__(
+        self, name: str, load: Callable[[], object], remedy: str, distribution: str = "", version: str = ""
+    ) -> None:
+        self._fill(name, load, remedy, distribution, version)
 
     @property
     def label(self) -> str:
@@ -167,7 +187,7 @@ class PluginManager:
             info = PluginInfo(source.name, source.distribution, source.version)
             disabled_by = self._disabled_by(source)
             if disabled_by:
-                infos.append(replace(info, status="disabled", disabled_by=disabled_by))
+                infos.append(info.__replace__(status="disabled", disabled_by=disabled_by))
                 continue
             infos.append(_examine(source, info, accepted, check=check))
             if infos[-1].status == "enabled":
@@ -226,7 +246,7 @@ class PluginManager:
         if not sources:
             installed = ", ".join(source.name for source in self._found()) or "none"
             raise PluginError(f"no plugin {name!r} is installed (installed: {installed})")
-        return [replace(source, remedy=_remedy_if_chosen(name)) for source in sources]
+        return [source.__replace__(remedy=_remedy_if_chosen(name)) for source in sources]
 
 
 _PROCESS: Final = PluginManager()
@@ -243,8 +263,9 @@ def installed_plugins(*, check: bool = False) -> tuple[PluginInfo, ...]:
 
 
 def _entry_points() -> Iterable[EntryPoint]:
-    # Costs a scan of every installed distribution, and an import that a client with plugins=[] does without.
-    from importlib.metadata import entry_points
+    if not may_have_entry_points(PROJECT):
+        return ()
+    from importlib.metadata import entry_points  # with the parser of e-mail and much more
 
     return entry_points(group=PROJECT)
 
@@ -332,7 +353,7 @@ def _free_name(source: _Source, taken: Mapping[str, _Source]) -> str:
     if other is None:
         return source.name
     if source.distribution and other.distribution:
-        distinct = replace(source, remedy=_remedy_if_installed(source.distribution))
+        distinct = source.__replace__(remedy=_remedy_if_installed(source.distribution))
         raise distinct.failure("has a name that is taken", f"{other.label} has it too")
     return f"{source.name}#{len(taken)}"
 
@@ -357,7 +378,7 @@ def _load(source: _Source) -> object:
         plugin = source.load()
     except Exception as error:
         raise source.failure("could not be loaded", error) from error
-    if plugin is None or inspect.isclass(plugin):
+    if plugin is None or isinstance(plugin, type):
         hint = f"{plugin.__name__} is a class: an instance is needed, {plugin.__name__}()" if plugin else "it is None"
         raise source.failure("is no plugin", hint)
     try:
@@ -407,6 +428,8 @@ def _register(manager: pluggy.PluginManager, source: _Source, plugin: object, na
 
 def _is_plain(implementation: pluggy.HookImpl) -> bool:
     """Whether a hook can be called and is done then: no wrapper, no coroutine, no generator."""
+    import inspect
+
     function = implementation.function
     return not (
         implementation.wrapper
@@ -421,11 +444,11 @@ def _examine(source: _Source, info: PluginInfo, accepted: Sequence[_Source], *, 
     """What is to be said about a plugin that is not switched off, next to those already accepted."""
     try:
         plugin = _load(source)
-        info = replace(info, api=_api_of(plugin))
-        info = replace(info, hooks=_register(_new_pluggy_manager(), source, plugin, source.name))
+        info = info.__replace__(api=_api_of(plugin))
+        info = info.__replace__(hooks=_register(_new_pluggy_manager(), source, plugin, source.name))
         _free_name(source, {each.name: each for each in accepted})
         if check:
             _ask([*accepted, source]).create_listeners()
     except PluginError as error:
-        return replace(info, status="broken", error=str(error))
+        return info.__replace__(status="broken", error=str(error))
     return info

@@ -11,14 +11,12 @@ their names. Whoever means to replace an entry, a built-in one for instance, say
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from hyperhttp.auth.base import ANY
 from hyperhttp.exceptions import PluginError
 from hyperhttp.message.coding import ContentCoding, accept_encoding
-from hyperhttp.message.pattern import URLPattern
 from hyperhttp.plugins.compiled import AuthScheme, Command, Compiled, ListenerSource, Mount
 
 if TYPE_CHECKING:
@@ -55,10 +53,9 @@ BUILTIN: Final = "the core"
 _CORE_COMMANDS: Final = frozenset({"demo", "help", "plugins", "version"})
 """Commands that no plugin may take."""
 
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
-_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")  # RFC 3986 3.1
-_COMMAND: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
-_EVERYTHING: Final = frozenset(URLPattern(scheme) for scheme in ("http", "https", "all"))
+_TCHARS: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110 5.6.2
+_SCHEME: Final = r"[A-Za-z][A-Za-z0-9+.-]*"  # RFC 3986 3.1
+_COMMAND: Final = r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*"
 
 T = TypeVar("T")
 
@@ -99,8 +96,8 @@ class Registry(Generic[T]):
         self._entries[name] = entry
         self._owners[name] = self._owner
 
-    def _name(self, name: object, pattern: re.Pattern[str], form: str) -> str:
-        if not isinstance(name, str) or pattern.fullmatch(name) is None:
+    def _name(self, name: object, pattern: str, form: str) -> str:
+        if not isinstance(name, str) or re.fullmatch(pattern, name) is None:
             raise PluginError(f"{name!r} cannot name a {self.kind}: {form} is needed")
         return name.lower()
 
@@ -151,7 +148,7 @@ class DecoderRegistry(Registry[ContentCoding]):
         if not isinstance(coding, ContentCoding):
             raise PluginError(f"a ContentCoding is needed, not {type(coding).__name__}")
         self._callable(coding.decoder, "the decoder")
-        names = [self._name(name, _TOKEN, "a token") for name in (coding.name, *coding.aliases)]
+        names = [self._name(name, _TCHARS, "a token") for name in (coding.name, *coding.aliases)]
         if "identity" in names or "*" in names:
             raise PluginError("'identity' and '*' mean something else in Accept-Encoding")
         for name in names:
@@ -182,7 +179,7 @@ class AuthSchemeRegistry(Registry[AuthScheme]):
         Raises:
             PluginError: the name is taken, is not a token, or is ``any``, which stands for all.
         """
-        name = self._name(name, _TOKEN, "a token")
+        name = self._name(name, _TCHARS, "a token")
         if name == ANY:
             raise PluginError(f"{ANY!r} cannot name an {self.kind}: it stands for whatever a server asks for")
         self._callable(factory, "the factory")
@@ -261,7 +258,7 @@ class _SelectorRegistry(Registry["Callable[[], ProxySelector]"]):
     __slots__ = ()
 
     def add(self, name: str, factory: Callable[[], ProxySelector], *, replace: bool) -> None:
-        name = self._name(name, _TOKEN, "a token")
+        name = self._name(name, _TCHARS, "a token")
         self._callable(factory, "the factory")
         self._put(name, factory, replace=replace)
 
@@ -295,7 +292,7 @@ class ResolverRegistry(_DefaultRegistry["Callable[[Network], Resolver]"]):
         Raises:
             PluginError: the name is taken or is not a token, or there is a default already.
         """
-        name = self._name(name, _TOKEN, "a token")
+        name = self._name(name, _TCHARS, "a token")
         self._callable(factory, "the factory")
         self._put(name, factory, replace=replace)
         self._put_default(name, default=default, replace=replace)
@@ -326,7 +323,7 @@ class JsonCodecRegistry(_DefaultRegistry["JsonCodec"]):
         lacking = [member for member in ("name", "dumps", "loads") if not hasattr(codec, member)]
         if lacking:
             raise PluginError(f"JSON codec {type(codec).__name__} lacks {', '.join(lacking)}")
-        name = self._name(codec.name, _TOKEN, "a token")
+        name = self._name(codec.name, _TCHARS, "a token")
         self._put(name, codec, replace=replace)
         self._put_default(name, default=default, replace=replace)
 
@@ -353,7 +350,7 @@ class EventHookRegistry(Registry["Callable[[], object]"]):
         Raises:
             PluginError: the name is taken or is not a token.
         """
-        name = self._name(name, _TOKEN, "a token")
+        name = self._name(name, _TCHARS, "a token")
         self._callable(factory, "the factory")
         self._put(name, factory, replace=replace)
 
@@ -380,11 +377,13 @@ class TransportRegistry(Registry[Mount]):
         Raises:
             PluginError: the pattern is taken or malformed.
         """
+        from hyperhttp.message.pattern import URLPattern  # for those who mount something
+
         try:
             parsed = URLPattern.parse(pattern)
         except ValueError as error:
             raise PluginError(str(error)) from None
-        if parsed in _EVERYTHING and not replace:
+        if parsed in [(scheme, "", None) for scheme in ("http", "https", "all")] and not replace:
             raise PluginError(f"transport {pattern!r} would take every request: that needs add(..., replace=True)")
         self._callable(factory, "the factory")
         self._put(str(parsed), Mount(*parsed, factory), replace=replace)
@@ -425,22 +424,22 @@ class CommandRegistry(Registry[Command]):
         return MappingProxyType(dict(sorted(self._entries.items())))
 
 
-@dataclass(slots=True)
 class Registries:
     """One registry of each kind; each attribute is the argument of the hook named after it."""
 
-    decoders: DecoderRegistry = field(default_factory=DecoderRegistry)
-    auth_schemes: AuthSchemeRegistry = field(default_factory=AuthSchemeRegistry)
-    proxies: ProxyRegistry = field(default_factory=ProxyRegistry)
-    resolvers: ResolverRegistry = field(default_factory=ResolverRegistry)
-    event_hooks: EventHookRegistry = field(default_factory=EventHookRegistry)
-    transports: TransportRegistry = field(default_factory=TransportRegistry)
-    json_codecs: JsonCodecRegistry = field(default_factory=JsonCodecRegistry)
-    commands: CommandRegistry = field(default_factory=CommandRegistry)
+    def __init__(self) -> None:
+        self.decoders = DecoderRegistry()
+        self.auth_schemes = AuthSchemeRegistry()
+        self.proxies = ProxyRegistry()
+        self.resolvers = ResolverRegistry()
+        self.event_hooks = EventHookRegistry()
+        self.transports = TransportRegistry()
+        self.json_codecs = JsonCodecRegistry()
+        self.commands = CommandRegistry()
 
     def by_argument(self) -> dict[str, Registry[Any]]:
         """The registries by the name of the hook's argument, in the order they are filled."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        return dict(vars(self))
 
     def compile(self, plugins: Sequence[str]) -> Compiled:
         """Close the registries and give what they hold."""

@@ -36,19 +36,9 @@ class SharedPool(ConnectionPool):
         try:
             while True:
                 with self._lock:
-                    # Room on a connection in use, or an idle one that has to be looked at.
-                    idle = lane.idle
-                    connection = self._take_shared(lane, now) if lane.shared else None
-                    if connection is not None or not idle:
-                        return connection
-                    connection = idle[-1]  # not `pop`: Ctrl-C may come after any call, before what it gives is kept
-                    del idle[-1]
-                    connection.place = IN_USE
-                    if connection.multiplexed:
-                        connection.place = NEW  # looking at it may hear of settings: it is in nobody's hands yet
-                        lane.settling = connection  # until it has been looked at, nobody opens another one
-                    if not idle:
-                        del self._idle_lanes[lane]
+                    connection = self._next(lane, now)
+                if connection is None or (connection.multiplexed and connection.place == IN_USE):
+                    return connection
                 # Outside of the lock: looking may mean reading from it.
                 usable = connection.expires_at > now and connection.channel.is_alive()
                 if usable and (not connection.multiplexed or self._start_sharing(connection)):
@@ -68,6 +58,22 @@ class SharedPool(ConnectionPool):
             if connection in connection.lane.shared:
                 connection.lane.shared.remove(connection)
             self._retire(connection)
+
+    def _next(self, lane: Lane, now: float) -> Connection | None:
+        """Room on a connection in use, or an idle one that has to be looked at."""
+        connection = self._take_shared(lane, now) if lane.shared else None
+        idle = lane.idle
+        if connection is not None or not idle:
+            return connection
+        connection = idle[-1]  # not `pop`: Ctrl-C may come after any call, before what it gives is kept
+        del idle[-1]
+        connection.place = IN_USE
+        if connection.multiplexed:
+            connection.place = NEW  # looking at it may hear of settings: it is in nobody's hands yet
+            lane.settling = connection  # until it has been looked at, nobody opens another one
+        if not idle:
+            del self._idle_lanes[lane]
+        return connection
 
     def lane(self, route: Any) -> Lane:
         """The lane of a route."""

@@ -94,7 +94,8 @@ def describe() -> str:
 
 def describe_value(name: str, value: Any) -> list[str]:
     if inspect.isclass(value):
-        bases = ", ".join(base.__name__ for base in value.__bases__ if base is not object)
+        known = [base for base in value.__bases__ if base is not object and "._" not in base.__module__]
+        bases = ", ".join(base.__name__ for base in known)
         members = {**inspect.get_annotations(value), **vars(value)}
         public = sorted(member for member in members if not member.startswith("_"))
         head = f"class {name}({bases})" if bases else f"class {name}"

@@ -13,16 +13,30 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: Modules of the standard library that neither importing the package nor making a client takes.
+HEAVY = {
+    "asyncio", "base64", "concurrent", "dataclasses", "datetime", "difflib", "email", "hashlib", "http", "importlib.metadata",
+    "inspect", "ipaddress", "json", "logging", "pathlib", "pickle", "ssl", "threading", "urllib.parse", "zipfile",
+}  # fmt: skip
+#: Modules of the core for what not every program does.
+RARE = {
+    "hyperhttp.auth.challenge", "hyperhttp.auth.digest", "hyperhttp.auth.named", "hyperhttp.client.download",
+    "hyperhttp.client.explain", "hyperhttp.client.sse", "hyperhttp.connection.http2",
+    "hyperhttp.connection.http2_exchange", "hyperhttp.connection.upgraded", "hyperhttp.message.cookie_date",
+    "hyperhttp.message.forms", "hyperhttp.message.links", "hyperhttp.message.multipart", "hyperhttp.message.pattern",
+    "hyperhttp.message.sources", "hyperhttp.network.policy", "hyperhttp.pipeline.retries", "hyperhttp.plugins.har",
+    "hyperhttp.protocol.http2",
+}  # fmt: skip
 #: What ``import hyperhttp`` must not load: loops and TLS before they are used, and whatever is optional.
 NOT_ON_IMPORT = {
-    "asyncio", "concurrent", "email", "http", "importlib.metadata", "json", "logging", "ssl",
+    *HEAVY, *RARE, "hyperhttp.plugins.compiled", "hyperhttp.plugins.manager", "hyperhttp.plugins.registry",
     "hyperhttp.cli", "hyperhttp.network.aio", "hyperhttp.network.blocking", "hyperhttp.testing",
     "hyperhttp.transports",
     "certifi", "idna", "pluggy",
     "brotli", "h11", "h2", "hpack", "msgspec", "orjson", "opentelemetry", "pydantic", "pytest", "rich", "trustme",
     "truststore", "wsproto", "zstandard",
 }  # fmt: skip
-#: What making a client must not load either.
+#: What making a client must not load either, whichever plugins are installed.
 NOT_ON_FIRST_CLIENT = {"asyncio", "h2", "brotli", "zstandard", "opentelemetry", "wsproto", "trustme", "rich"}
 
 LOADED = """
@@ -61,7 +75,8 @@ for name, is_core in modules:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """Runs a program in a fresh interpreter that has imported nothing, and gives what it printed."""
-    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    others = ("PYTHONDONTWRITEBYTECODE", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")  # the latter import much
+    environ = {name: value for name, value in os.environ.items() if name not in others}
     environ["PYTHONPYCACHEPREFIX"] = str(tmp_path_factory.mktemp("bytecode"))  # compiled once for all
 
     def run(code: str, *arguments: str, given: str = "") -> str:
@@ -82,6 +97,13 @@ def loaded(run: Callable[..., str]) -> Callable[[str], set[str]]:
 def test_importing_the_package_loads_nothing_that_may_not_be_needed(loaded: Any, modules: list[Any]) -> None:
     plugins = {each.name for each in modules if not each.name.startswith("hyperhttp.")} - {"hyperhttp"}
     assert loaded("import hyperhttp") & (NOT_ON_IMPORT | plugins) == set()
+
+
+@pytest.mark.parametrize("name", ["Client", "SyncClient"])
+def test_making_a_client_without_plugins_loads_hardly_more(loaded: Any, name: str) -> None:
+    there = loaded(f"import hyperhttp; hyperhttp.{name}(plugins=[])")
+    # pluggy, through which the core's own plugin comes in, needs inspect.
+    assert there & {*HEAVY, *RARE, "certifi", "idna"} <= {"inspect"}
 
 
 @pytest.mark.parametrize("name", ["Client", "SyncClient"])

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from hyperhttp.auth import digest
-from hyperhttp.auth.challenge import parse_challenges
 from hyperhttp.auth.base import ContentHash
+from hyperhttp.auth.challenge import parse_challenges
 from hyperhttp.auth.digest import (
     DigestAuth,
     DigestSession,

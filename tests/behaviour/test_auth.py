@@ -206,7 +206,7 @@ async def test_a_scheme_that_fails_surfaces_its_error_and_frees_the_connection(f
             yield request
             raise KeyError("mine")
 
-    async with face.client(auth=Broken(), max_connections=1, timeout=1) as client:
+    async with face.client(auth=Broken(), max_connections=1, timeout=10) as client:
         for _ in range(3):
             with pytest.raises(KeyError, match="mine"):
                 await client.get(origin.url + "/bytes/100000")

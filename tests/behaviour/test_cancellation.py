@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import hyperhttp
-from hyperhttp import Client, Timeout
+from hyperhttp import Client
 from hyperhttp.testing.scripted import Expect, ReadRequest, Stall
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
     from hyperhttp.testing.origin import Origin
     from hyperhttp.testing.scripted import ScriptedServerFactory
 
@@ -69,7 +72,7 @@ async def test_a_cancelled_call_gives_its_connection_up(
     }
     server = scripted(script[point]) if callable(script[point]) else scripted.by_connection([script[point]])
     fine = scripted([OK])
-    async with Client(max_connections=1, verify=False, timeout=Timeout(5, pool=1)) as client:
+    async with Client(max_connections=1, verify=False, timeout=10) as client:
 
         async def call() -> None:
             if point == "tls":
@@ -97,13 +100,13 @@ async def test_a_cancelled_call_is_gone_for_the_server_too(scripted: ScriptedSer
     server = scripted(handler)
     async with Client(timeout=5) as client:
         await cancel_after(client.get(server.url), 0.05)
-        await asyncio.sleep(0.05)
+        await asyncio.to_thread(server.wait_closed)
         assert seen == [True]
 
 
 async def test_a_cancelled_waiter_leaves_the_line_to_the_others(origin: Origin) -> None:
     async with Client(max_connections=1, timeout=5) as client:
-        tasks = [asyncio.ensure_future(client.get(origin.url + "/delay/0.02")) for _ in range(10)]
+        tasks = [asyncio.ensure_future(client.get(origin.url + "/delay/0.2")) for _ in range(10)]
         await asyncio.sleep(0.01)
         for task in tasks[1::2]:
             task.cancel()
@@ -113,7 +116,7 @@ async def test_a_cancelled_waiter_leaves_the_line_to_the_others(origin: Origin) 
 
 
 async def test_a_waiter_cancelled_after_it_was_woken_passes_its_turn_on(origin: Origin) -> None:
-    async with Client(max_connections=1, timeout=Timeout(5, pool=1)) as client:
+    async with Client(max_connections=1, timeout=10) as client:
         held = await client.get(origin.url + "/drip?numbytes=2&duration=0.3")
         first = asyncio.ensure_future(client.get(origin.url + "/get?first"))
         second = asyncio.ensure_future(client.get(origin.url + "/get?second"))
@@ -127,7 +130,7 @@ async def test_a_waiter_cancelled_after_it_was_woken_passes_its_turn_on(origin: 
 
 
 async def test_a_waiter_cancelled_with_a_connection_in_hand_gives_it_back(origin: Origin) -> None:
-    async with Client(max_connections=1, timeout=Timeout(5, pool=1)) as client:
+    async with Client(max_connections=1, timeout=10) as client:
         await (await client.get(origin.url + "/get")).aread()
         held = asyncio.ensure_future(client.get(origin.url + "/delay/0.05"))
         await asyncio.sleep(0.01)
@@ -194,6 +197,44 @@ async def test_calls_cancelled_at_every_step_leave_nothing_behind(origin: Origin
             await asyncio.gather(task, return_exceptions=True)
             assert in_use(client) == 0
         assert await (await client.get(origin.url + "/bytes/3000")).aread()
+
+
+@pytest.mark.parametrize("moment", ["before the first step", "in line for a connection"])
+async def test_content_of_a_call_that_never_began_stays_its_owners(
+    scripted: ScriptedServerFactory, origin: Origin, tmp_path: Path, moment: str
+) -> None:
+    """What the caller has opened is the caller's; what the client opens, it opens when the first bytes are sent."""
+    path = tmp_path / "file"
+    path.write_bytes(b"of a file")
+    begun: list[str] = []
+
+    def plain() -> Iterator[bytes]:
+        begun.append("plain")
+        yield b"of an iterator"
+
+    async def asynchronous() -> AsyncIterator[bytes]:
+        begun.append("asynchronous")
+        yield b"of an async one"
+
+    held = scripted(lambda connection, _: connection.read_request() and connection.wait_for_eof(20))
+    server = origin.url if moment == "before the first step" else held.url
+    with path.open("rb") as file:
+        contents: list[Any] = [file, plain(), asynchronous(), path]
+        async with Client(max_connections=1) as client:
+            holder = asyncio.ensure_future(client.get(held.url))
+            await asyncio.sleep(0)
+            for content in contents:
+                task = asyncio.ensure_future(client.post(server + "/anything", content=content))
+                for _ in range(0 if server == origin.url else 10):
+                    await asyncio.sleep(0)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            assert begun == []
+            assert not file.closed
+            await cancel_after(holder, 0)
+            sent = [await (await client.post(origin.url + "/anything", content=each)).ajson() for each in contents]
+    assert [each["data"] for each in sent] == ["of a file", "of an iterator", "of an async one", "of a file"]
 
 
 async def test_a_timeout_of_asyncio_works_around_a_call(origin: Origin) -> None:

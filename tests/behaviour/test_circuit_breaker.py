@@ -225,7 +225,7 @@ async def test_a_stream_without_end_does_not_keep_others_from_probing(face: Any,
             held.wait(20)
 
     server = scripted(serve)
-    breaker = DomainCircuitBreakerManager(1, LONG, 1, probe_timeout=0.2)
+    breaker = DomainCircuitBreakerManager(1, LONG, 1, probe_timeout=1.0)
     async with face.client(circuit_breaker_manager=breaker, max_keepalive_connections=0) as client:
         assert await outcome_of(client, server.url) == 503
         recover(breaker, server)
@@ -233,7 +233,7 @@ async def test_a_stream_without_end_does_not_keep_others_from_probing(face: Any,
         async with client.stream("GET", server.url) as response:
             assert response.status_code == 200
             assert await outcome_of(client, server.url) is CircuitBreakerOpen
-            await face.sleep(0.25)
+            await face.sleep(1.1)
             assert await outcome_of(client, server.url) == 200
             assert breaker.state("127.0.0.1", server.port) == "closed"
             held.set()

@@ -56,7 +56,7 @@ async def test_a_refused_address_is_passed_over_at_once(face: Any, scripted: Scr
     async with face.client(resolver=Table("127.0.0.9", "127.0.0.1"), happy_eyeballs_delay=5.0) as client:
         started = time.monotonic()
         assert (await client.get(f"http://two.example:{server.port}/")).status_code == 200
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 4
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.1])
@@ -120,7 +120,7 @@ async def test_connect_bounds_the_lookup_too() -> None:
         started = time.monotonic()
         with pytest.raises(hyperhttp.ConnectTimeout):
             await client.get("http://slow.example/")
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 4
         assert client.get_pool_stats() == {}
 
 

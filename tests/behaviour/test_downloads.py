@@ -43,6 +43,7 @@ class FileServer:
         self.data = data
         self.etag = etag
         self.fields: dict[str, str] = {}
+        self.trailers: dict[str, str] = {}  # with any, content is chunked
         self.ranges = True
         self.cuts: list[int | None] = []
         self.answers: list[bytes] = []  # instead of the file, first of all
@@ -78,9 +79,20 @@ class FileServer:
             if start >= len(self.data):
                 status, content = "416 Range Not Satisfiable", b"nothing there"
                 own["Content-Range"] = f"bytes */{len(self.data)}"
-        own.setdefault("Content-Length", str(len(content)))
+        if self.trailers:
+            own["Transfer-Encoding"] = "chunked"
+            content = chunked(content, self.trailers)
+        else:
+            own.setdefault("Content-Length", str(len(content)))
         lines = [f"{name}: {value}\r\n" for name, value in own.items()]
         return f"HTTP/1.1 {status}\r\n{''.join(lines)}\r\n".encode(), content
+
+
+def chunked(content: bytes, trailers: dict[str, str]) -> bytes:
+    pieces = [content[at : at + 50_000] for at in range(0, len(content), 50_000)]
+    chunks = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces]
+    lines = [f"{name}: {value}\r\n".encode() for name, value in trailers.items()]
+    return b"".join([*chunks, b"0\r\n", *lines, b"\r\n"])
 
 
 @pytest.fixture
@@ -524,6 +536,45 @@ async def test_a_digest_of_the_part_counts_for_the_part(face: Any, server: FileS
         rest = hashlib.sha256(DATA[part.stat().st_size :]).digest()
         server.fields["Content-Digest"] = f"sha-256=:{base64.b64encode(rest).decode()}:"
         assert (await client.download(server.url + "/file", tmp_path / "x")).verified == ("sha256",)
+    assert (tmp_path / "x").read_bytes() == DATA
+
+
+@pytest.mark.parametrize("announced", [False, True])
+@pytest.mark.parametrize("field", ["Repr-Digest", "Content-Digest"])
+async def test_a_digest_that_comes_after_the_content_is_verified(
+    face: Any, server: FileServer, tmp_path: Path, field: str, announced: bool
+) -> None:
+    server.fields = {"Trailer": field} if announced else {}
+    async with face.client() as client:
+        server.trailers = {"X-Other": "1", field: f"sha-256=:{BASE64}:"}
+        result = await client.download(server.url, tmp_path / "x")
+        assert result.verified == ("sha256",)
+        assert result.response.trailers[field] == f"sha-256=:{BASE64}:"
+        server.trailers[field] = f"sha-256=:{WRONG}:"
+        with pytest.raises(DownloadError, match=r"digest of the (file|content)"):
+            await client.download(server.url, tmp_path / "y")
+        server.fields["Repr-Digest"] = f"sha-512=:{base64.b64encode(hashlib.sha512(DATA).digest()).decode()}:"
+        server.trailers[field] = f"sha-256=:{BASE64}:"
+        assert (await client.download(server.url, tmp_path / "z")).verified == ("sha256", "sha512")
+    assert names(tmp_path) == ["x", "z"]
+    assert (tmp_path / "x").read_bytes() == DATA
+
+
+async def test_digests_after_the_parts_of_a_file_count_for_parts_and_whole(
+    face: Any, server: FileServer, tmp_path: Path
+) -> None:
+    server.trailers = {"X-Other": "1"}
+    async with face.client() as client:
+        await interrupted(client, server, tmp_path / "x", 220_000)
+        (part,) = [path for path in tmp_path.iterdir() if path.name.endswith(".part")]
+        rest = hashlib.sha256(DATA[part.stat().st_size :]).digest()
+        server.trailers = {
+            "Content-Digest": f"sha-256=:{base64.b64encode(rest).decode()}:",
+            "Repr-Digest": f"sha-512=:{base64.b64encode(hashlib.sha512(DATA).digest()).decode()}:",
+        }
+        result = await client.download(server.url + "/file", tmp_path / "x")
+    assert result.resumed > 0
+    assert result.verified == ("sha256", "sha512")
     assert (tmp_path / "x").read_bytes() == DATA
 
 

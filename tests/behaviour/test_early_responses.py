@@ -134,7 +134,7 @@ async def test_a_server_that_answers_and_then_neither_reads_nor_closes_does_not_
         assert await client.read(response) == b"too big"
         assert client.raw.get_pool_stats() == {}
     # What was not sent is not worth waiting for: the connection is gone, and closing the client takes no time.
-    assert time.monotonic() - started < 0.8
+    assert time.monotonic() - started < 2.5
 
 
 async def test_an_early_success_does_not_leave_half_a_request_on_a_reused_connection(

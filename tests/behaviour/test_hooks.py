@@ -93,7 +93,7 @@ async def test_what_a_hook_raises_comes_out_and_frees_the_connection(face: Any, 
     def broken(_: Any) -> None:
         raise KeyError("from the hook")
 
-    async with face.client(event_hooks={event: [broken]}, max_connections=1, timeout=1) as client:
+    async with face.client(event_hooks={event: [broken]}, max_connections=1, timeout=10) as client:
         for _ in range(3):
             with pytest.raises(KeyError, match="from the hook"):
                 await client.get(origin.url + "/bytes/1000000")

@@ -211,7 +211,7 @@ async def test_a_listener_may_put_another_response_in_its_place(face: Any, origi
             return Response(299, content=b"mine")
 
     spy = Spy()
-    async with face.client(plugins=[listening(Replacing(), spy)], max_connections=1, timeout=1) as client:
+    async with face.client(plugins=[listening(Replacing(), spy)], max_connections=1, timeout=10) as client:
         for _ in range(3):
             response = await client.get(origin.url + "/bytes/1000000")
             assert (response.status_code, await client.read(response)) == (299, b"mine")
@@ -357,7 +357,7 @@ class Kitchen:
         if path == "/secret" and "authorization" not in request.headers:
             return Response(401, {"WWW-Authenticate": "Basic"})
         if path == "/wait":
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(9)
         if path == "/broken":
             raise hyperhttp.ReadError("the pot broke")
         shown = {"path": path, "headers": {name.lower(): value for name, value in request.headers.items()}}
@@ -553,7 +553,7 @@ async def test_the_total_timeout_bounds_a_transport_too(kitchen: Kitchen) -> Non
         started = time.monotonic()
         with pytest.raises(hyperhttp.TotalTimeout):
             await client.get("http://example.com/wait")
-        assert time.monotonic() - started < 0.15
+        assert time.monotonic() - started < 5
 
 
 # -- proxies -----------------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ async def test_a_connection_is_used_again(face: Any, origin: Origin) -> None:
 
 
 async def test_a_small_response_nobody_reads_gives_its_connection_back(face: Any, origin: Origin) -> None:
-    async with face.client(max_connections=1, timeout=Timeout(5, pool=0.5)) as client:
+    async with face.client(max_connections=1, timeout=10) as client:
         for _ in range(5):
             await client.get(origin.url + "/get", stream=True)
     assert len({request.connection_id for request in origin.requests}) == 1
@@ -43,7 +43,7 @@ async def test_a_small_response_nobody_reads_gives_its_connection_back(face: Any
 async def test_statistics_show_what_is_in_use(face: Any, origin: Origin) -> None:
     async with face.client() as client:
         name = f"127.0.0.1:{origin.port}"
-        first = await client.get(origin.url + "/drip?numbytes=3&duration=0.3", stream=True)
+        first = await client.get(origin.url + "/drip?numbytes=3&duration=1", stream=True)
         second = await client.get(origin.url + "/drip?numbytes=3&duration=3", stream=True)
         assert client.raw.get_pool_stats()[name] == {"idle": 0, "in_use": 2, "total": 2}
         await client.read(first)
@@ -85,12 +85,12 @@ async def test_an_idle_connection_of_another_host_makes_room(face: Any, scripted
 
 async def test_a_host_at_its_limit_does_not_hold_up_another(face: Any, scripted: ScriptedServerFactory) -> None:
     busy, free = scripted.by_connection([[ReadRequest(), Stall(3)]]), scripted([OK], repeat=True)
-    async with face.client(max_connections_per_host=1, max_connections=3, timeout=1) as client:
+    async with face.client(max_connections_per_host=1, max_connections=3, timeout=2) as client:
         calls = [face.start(client.get(busy.url)) for _ in range(3)]
         await asyncio.sleep(0.05)
         started = time.monotonic()
-        await client.read(await client.get(free.url))
-        assert time.monotonic() - started < 0.5
+        await client.read(await client.get(free.url, timeout=10))
+        assert time.monotonic() - started < 1.5
         if not face.is_blocking:
             for call in calls:
                 call.cancel()
@@ -102,7 +102,7 @@ async def test_no_more_idle_connections_than_allowed_are_kept(
     face: Any, origin: Origin, kept: int | None, left: int
 ) -> None:
     async with face.client(max_keepalive_connections=kept) as client:
-        await face.together(*[client.get(origin.url + "/delay/0.05") for _ in range(4)])
+        await face.together(*[client.get(origin.url + "/delay/0.4") for _ in range(4)])
         if kept:
             await face.sleep(1.1)  # those above the limit are kept for a moment, for the next burst
             await client.get(origin.url + "/get")  # a blocking pool looks around when it is used
@@ -110,10 +110,10 @@ async def test_no_more_idle_connections_than_allowed_are_kept(
 
 
 async def test_an_idle_connection_expires(face: Any, origin: Origin) -> None:
-    async with face.client(keepalive_expiry=0.1) as client:
+    async with face.client(keepalive_expiry=0.8) as client:
         await client.get(origin.url + "/get")
         await client.get(origin.url + "/get")
-        await face.sleep(0.2)
+        await face.sleep(1.0)
         await client.get(origin.url + "/get")
     ids = [request.connection_id for request in origin.requests]
     assert ids[0] == ids[1] != ids[2]
@@ -161,7 +161,7 @@ async def test_names_of_one_host_are_kept_apart(face: Any, origin: Origin) -> No
 async def test_a_refused_connection_frees_its_slot(face: Any, scripted: ScriptedServerFactory) -> None:
     server = scripted([OK])
     server.close()
-    async with face.client(max_connections=1, timeout=Timeout(2, pool=0.5)) as client:
+    async with face.client(max_connections=1, timeout=10) as client:
         for _ in range(5):
             with pytest.raises(hyperhttp.ConnectError):
                 await client.get(server.url)
@@ -180,13 +180,13 @@ async def test_a_burst_uses_every_freed_connection(face: Any, origin: Origin) ->
 
 async def test_an_unlimited_pool_opens_what_is_needed(face: Any, origin: Origin) -> None:
     async with face.client(max_connections=None) as client:
-        await face.together(*[client.get(origin.url + "/delay/0.1") for _ in range(4)])
+        await face.together(*[client.get(origin.url + "/delay/0.4") for _ in range(4)])
         (counts,) = client.raw.get_pool_stats().values()
         assert counts["total"] == 4
 
 
 async def test_a_large_response_that_is_dropped_unread_gives_its_slot_back(face: Any, origin: Origin) -> None:
-    async with face.client(max_connections=1, timeout=Timeout(5, pool=1)) as client:
+    async with face.client(max_connections=1, timeout=10) as client:
         for _ in range(3):
             await client.get(origin.url + "/bytes/3000000", stream=True)
             gc.collect()

@@ -259,6 +259,102 @@ async def test_however_a_flow_signs_it_does_not_follow(face: Any, origin: Origin
     assert "secret" not in str(other.requests[0].headers.raw)
 
 
+class WrappedContent(hyperhttp.Auth):
+    """Puts the content into an envelope that holds a secret."""
+
+    def __init__(self, way: str = "in place") -> None:
+        self.way = way
+
+    def auth_flow(self, request: Any) -> Generator[Any, Any, None]:
+        if self.way == "in a copy":
+            request = copy.copy(request)
+        if self.way == "on the second round":
+            yield request
+        request.content = b"secret envelope"
+        request.headers["Content-Type"] = "application/secret"
+        yield request
+
+
+@pytest.mark.parametrize("status", [307, 308])
+@pytest.mark.parametrize("way", ["in place", "in a copy", "on the second round"])
+async def test_content_that_a_flow_has_replaced_does_not_follow(
+    face: Any, origin: Origin, other: Origin, way: str, status: int
+) -> None:
+    other.clear()
+    async with face.client(follow_redirects=True, auth=WrappedContent(way)) as client:
+        target = to(origin, to(origin, other.url + "/anything", status), status)
+        response = await client.put(target, content=b"my own", headers={"Content-Type": "text/mine"})
+        assert response.status_code == 200
+    assert [each.body for each in origin.requests[-2:]][-1] == b"secret envelope"
+    (sent,) = other.requests
+    assert sent.body == b"my own"
+    assert (sent.headers["content-type"], sent.headers["content-length"]) == ("text/mine", "6")
+    assert "secret" not in str(sent.headers.raw)
+
+
+async def test_content_that_a_flow_has_made_up_stays_where_it_was_made_for(
+    face: Any, origin: Origin, other: Origin
+) -> None:
+    other.clear()
+    async with face.client(follow_redirects=True, auth=WrappedContent()) as client:
+        await client.post(to(origin, other.url + "/anything", 307))
+    assert origin.requests[0].body == b"secret envelope"
+    (sent,) = other.requests
+    assert (sent.method, sent.body, sent.headers["content-length"]) == ("POST", b"", "0")
+    assert "content-type" not in sent.headers
+
+
+async def test_content_that_was_left_behind_does_not_come_back_for_another_origin(
+    face: Any, origin: Origin, other: Origin
+) -> None:
+    other.clear()
+    async with face.client(follow_redirects=True, auth=WrappedContent()) as client:
+        see_other = to(origin, to(origin, other.url + "/anything", 307), 303)
+        await client.put(see_other, content=b"my own")
+    assert [each.method for each in origin.requests] == ["PUT", "GET"]
+    (sent,) = other.requests
+    assert (sent.method, sent.body) == ("GET", b"")
+
+
+async def test_the_callers_stream_follows_where_nobody_has_read_it(face: Any, origin: Origin, other: Origin) -> None:
+    other.clear()
+    async with face.client(follow_redirects=True, auth=WrappedContent()) as client:
+        await client.post(to(origin, other.url + "/anything", 307), content=face.pieces(b"my ", b"own"))
+    assert origin.requests[0].body == b"secret envelope"
+    assert other.requests[0].body == b"my own"
+    assert other.requests[0].headers["transfer-encoding"] == "chunked"
+
+
+async def test_content_that_a_hook_has_replaced_does_not_follow(face: Any, origin: Origin, other: Origin) -> None:
+    def wrap(request: Any) -> None:
+        if request.url.port == origin.port:
+            request.content = b"secret envelope"
+
+    other.clear()
+    async with face.client(follow_redirects=True, event_hooks={"request": [wrap]}) as client:
+        await client.post(to(origin, other.url + "/anything", 307), content=b"my own")
+    assert origin.requests[0].body == b"secret envelope"
+    assert other.requests[0].body == b"my own"
+
+
+@pytest.mark.parametrize("own", [None, b"of the hook"])
+async def test_a_hook_that_sends_a_request_elsewhere_takes_no_content_of_a_flow_along(
+    face: Any, origin: Origin, other: Origin, own: bytes | None
+) -> None:
+    def away(request: Any) -> None:
+        request.url = other.url + "/anything"
+        if own is not None:
+            request.content = own
+
+    other.clear()
+    async with face.client(auth=WrappedContent(), event_hooks={"request": [away]}) as client:
+        await client.post(origin.url + "/anything", json={"my": "own"})
+    assert other.requests[0].body == (own or b'{"my":"own"}')
+    if own is None:
+        assert other.requests[0].headers["content-type"] == "application/json"
+    assert origin.requests == []
+
+
 async def test_what_a_flow_sets_on_later_attempts_does_not_follow(
     face: Any, other: Origin, scripted: ScriptedServerFactory
 ) -> None:

@@ -116,7 +116,7 @@ async def test_connections_that_break_are_followed_by_a_good_one(
 
 async def test_timeouts_are_followed_by_an_answer(face: Any, scripted: ScriptedServerFactory) -> None:
     server = scripted.by_connection([[ReadRequest(), Stall(5)], [ReadRequest(), OK]])
-    async with face.client(retry=policy(), timeout=Timeout(5, read=0.5)) as client:
+    async with face.client(retry=policy(), timeout=Timeout(5, read=1.5)) as client:
         response = await client.get(server.url)
         assert await client.read(response) == b"ok"
         assert isinstance(response.attempts[0].error, hyperhttp.ReadTimeout)
@@ -279,6 +279,22 @@ async def test_predicates_decide(face: Any, scripted: ScriptedServerFactory) -> 
         assert await client.read(await client.get(broken.url)) == b"ok"
 
 
+async def test_content_that_a_scheme_has_loaded_can_be_sent_again(face: Any, scripted: ScriptedServerFactory) -> None:
+    class Signed(hyperhttp.Auth):
+        requires_request_body = True
+
+        def auth_flow(self, request: Any) -> Any:
+            request.headers["X-Length"] = str(len(request.content.data))
+            yield request
+
+    server = scripted([DOWN, OK])
+    async with face.client(retry=policy(), auth=Signed()) as client:
+        response = await client.put(server.url, content=face.pieces(b"one", b"two"))
+        assert response.status_code == 200
+    assert all(b"X-Length: 6" in each for each in server.requests)
+    assert len(server.requests) == 2
+
+
 # -- waits ---------------------------------------------------------------------------------------------------
 
 
@@ -301,7 +317,9 @@ async def test_the_servers_wish_is_granted(
 async def test_the_end_of_a_quota_is_waited_for_where_the_policy_says_so(
     face: Any, scripted: ScriptedServerFactory
 ) -> None:
-    spent = b"HTTP/1.1 429 Too Many Requests\r\nRateLimit-Remaining: 0\r\nRateLimit-Reset: 1\r\nContent-Length: 0\r\n\r\n"
+    spent = (
+        b"HTTP/1.1 429 Too Many Requests\r\nRateLimit-Remaining: 0\r\nRateLimit-Reset: 1\r\nContent-Length: 0\r\n\r\n"
+    )
     server = scripted([spent, OK])
     async with face.client(retry=policy(respect_rate_limit=True)) as client:
         started = time.monotonic()
@@ -324,8 +342,8 @@ async def test_a_wish_beyond_cap_or_deadline_ends_the_call_at_once(
 
 async def test_no_retry_begins_after_the_total_timeout(face: Any, scripted: ScriptedServerFactory) -> None:
     server = scripted(lambda connection, _: connection.read_request())
-    patient = RetryPolicy(1000, backoff_strategy=ExponentialBackoff(base=0.2, factor=1.0, jitter=False), budget=None)
-    async with face.client(retry=patient, timeout=Timeout(5, total=0.5)) as client:
+    patient = RetryPolicy(1000, backoff_strategy=ExponentialBackoff(base=0.5, factor=1.0, jitter=False), budget=None)
+    async with face.client(retry=patient, timeout=Timeout(5, total=1.2)) as client:
         started = time.monotonic()
         with pytest.raises(hyperhttp.RetryError, match="the total timeout leaves no time"):
             await client.get(server.url)
@@ -555,7 +573,7 @@ async def test_an_address_that_takes_connections_and_serves_nothing_is_avoided(f
     with ScriptedServer.by_connection([[ReadRequest(), dead]] * 9, host="127.0.0.8") as half:
         with listening_beside(half) as requests:
             table = Table(["127.0.0.8", "127.0.0.1"])
-            options: dict[str, Any] = {"resolver": table, "timeout": Timeout(5, read=0.5)}
+            options: dict[str, Any] = {"resolver": table, "timeout": Timeout(5, read=1.5)}
             async with face.client(retry=policy(2), **options) as client:
                 response = await client.get(f"http://half.example:{half.port}/")
                 assert await client.read(response) == b"ok"

@@ -206,7 +206,7 @@ async def test_a_silent_stream_is_opened_anew(face: Any, scripted: ScriptedServe
         connection.wait_for_eof(20)
 
     server = scripted(handler)
-    async with face.client() as client, client.sse(server.url, timeout=hyperhttp.Timeout(20, read=1.0)) as events:
+    async with face.client() as client, client.sse(server.url, timeout=hyperhttp.Timeout(20, read=2.0)) as events:
         assert [event.data async for event in events] == ["a"]
     assert b"Last-Event-ID: 5\r\n" in server.requests[1]
 

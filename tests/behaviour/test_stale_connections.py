@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -135,6 +136,10 @@ async def test_connections_the_server_closed_while_idle_are_never_used(face: Any
     async with face.client() as client:
         await client.read(await client.get(origin.url + "/get"))
         origin.drop_connections()
+        deadline = time.monotonic() + 5
+        while origin.connections.open:
+            assert time.monotonic() < deadline
+            await face.sleep(0.005)
         await face.sleep(0.05)
         response = await client.post(origin.url + "/post", content=b"not lost")
         assert (await client.json(response))["data"] == "not lost"

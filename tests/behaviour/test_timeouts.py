@@ -25,7 +25,7 @@ BIG = b"x" * (16 * 1024 * 1024)
 
 
 @contextmanager
-def takes(seconds: float, most: float = 2.0) -> Iterator[None]:
+def takes(seconds: float, most: float = 2.5) -> Iterator[None]:
     """The block ends not before `seconds` and not much later."""
     started = time.monotonic()
     yield
@@ -95,10 +95,11 @@ async def test_read_bounds_the_wait_for_content(
 
 
 async def test_read_bounds_each_wait_and_not_their_sum(face: Any, scripted: ScriptedServerFactory) -> None:
-    slow = Send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow", piece=7, pause=0.08)
+    slow = Send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow", piece=5, pause=0.2)
     server = scripted.by_connection([[ReadRequest(), slow]])
-    async with face.client(timeout=Timeout(read=0.3)) as client:
-        assert await client.read(await client.get(server.url)) == b"slow"
+    async with face.client(timeout=Timeout(read=1.0)) as client:
+        with takes(1.2):
+            assert await client.read(await client.get(server.url)) == b"slow"
 
 
 async def test_total_ends_a_dripping_head(face: Any, scripted: ScriptedServerFactory) -> None:
@@ -144,6 +145,42 @@ async def test_total_ends_an_upload_nobody_takes(face: Any, scripted: ScriptedSe
         with takes(0.3), pytest.raises(hyperhttp.TotalTimeout):
             await client.post(server.url, content=BIG)
         assert client.raw.get_pool_stats() == {}
+
+
+@pytest.mark.parametrize("http2", [False, "prior-knowledge"])
+async def test_total_ends_an_upload_that_is_produced_slowly(
+    face: Any, origin: Origin, hyperhttp_http2_origin: Origin, http2: Any
+) -> None:
+    server = hyperhttp_http2_origin if http2 else origin
+    async with face.client(timeout=Timeout(5, total=0.3), http2=http2) as client:
+        with takes(0.3), pytest.raises(hyperhttp.TotalTimeout) as caught:
+            await client.post(server.url + "/anything", content=face.pieces(*[b"piece"] * 200, pause=0.05))
+        check(caught.value, server.url.partition("//")[2], "total")
+        assert (await client.get(server.url + "/get", timeout=20)).status_code == 200, "the client goes on"
+
+
+@pytest.mark.parametrize("http2", [False, "prior-knowledge"])
+def test_a_plain_iterator_is_asked_for_nothing_after_the_total_timeout(
+    origin: Origin, hyperhttp_http2_origin: Origin, http2: Any
+) -> None:
+    server = hyperhttp_http2_origin if http2 else origin
+    events: list[str] = []
+
+    def pieces() -> Iterator[bytes]:
+        try:
+            yield b"first"
+            time.sleep(0.3)  # nobody can interrupt this
+            events.append("second")
+            yield b"second"
+            events.append("third")
+            yield b"third"
+        finally:
+            events.append("closed")
+
+    client = hyperhttp.SyncClient(timeout=Timeout(5, total=0.1), http2=http2)
+    with client, takes(0.3), pytest.raises(hyperhttp.TotalTimeout, match="while waiting for the request content"):
+        client.post(server.url + "/anything", content=pieces())
+    assert events == ["second", "closed"]
 
 
 async def test_total_cannot_be_stretched_by_a_server_that_reads_slowly(
@@ -260,30 +297,30 @@ async def test_none_switches_every_limit_off_for_one_call(face: Any, origin: Ori
 
 async def test_a_slow_hook_does_not_eat_the_time_of_the_server(face: Any, origin: Origin) -> None:
     async def pause(_: Any) -> None:
-        await face.sleep(0.3)
+        await face.sleep(0.9)
 
-    async with face.client(timeout=Timeout(read=0.2), event_hooks={"request": [pause]}) as client:
+    async with face.client(timeout=Timeout(read=0.7), event_hooks={"request": [pause]}) as client:
         for _ in range(2):
             response = await client.get(origin.url + "/delay/0.05")
             assert response.status_code == 200
-            assert response.elapsed < 0.25
+            assert response.elapsed < 0.85
             await client.read(response)
 
 
 async def test_a_slow_reader_is_not_a_slow_server(face: Any, origin: Origin) -> None:
-    async with face.client(timeout=Timeout(read=0.1)) as client:
+    async with face.client(timeout=Timeout(read=0.6)) as client:
         response = await client.get(origin.url + "/bytes/3000000", stream=True)
         size = 0
-        async for piece in client.iter_bytes(response, 1_000_000):
+        async for piece in client.iter_bytes(response, 1_500_000):
             size += len(piece)
-            await face.sleep(0.15)
+            await face.sleep(0.8)
         assert size == 3_000_000
 
 
 async def test_no_timer_of_a_past_request_strikes_an_idle_connection(face: Any, origin: Origin) -> None:
-    async with face.client(timeout=Timeout(read=0.15, total=0.2)) as client:
+    async with face.client(timeout=Timeout(read=0.8, total=0.9)) as client:
         await client.read(await client.get(origin.url + "/get"))
-        await face.sleep(0.4)
+        await face.sleep(1.1)
         await client.read(await client.get(origin.url + "/get"))
     connections = {request.connection_id for request in origin.requests}
     assert len(connections) == 1

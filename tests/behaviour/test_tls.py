@@ -159,12 +159,13 @@ async def test_failed_handshakes_hold_no_memory(
         before = sum(isinstance(thing, kinds) for thing in gc.get_objects())
         for _ in range(12):
             await fail()
-        await asyncio.sleep(0.05)
-        gc.collect()
-        after = sum(isinstance(thing, kinds) for thing in gc.get_objects())
+        deadline = time.monotonic() + 5
+        while (after := sum(isinstance(thing, kinds) for thing in gc.get_objects())) - before >= 8:
+            assert time.monotonic() < deadline, f"{after - before} channels more"
+            await asyncio.sleep(0.01)
+            gc.collect()
         started = time.monotonic()
-    assert after - before < 8
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 2
 
 
 async def test_content_until_close_without_close_notify_is_truncated(

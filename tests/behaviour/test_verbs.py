@@ -96,9 +96,9 @@ async def test_a_response_knows_its_kind(face: Any, origin: Origin, status: int,
 async def test_elapsed_is_the_time_until_the_head(face: Any, origin: Origin) -> None:
     async with face.client() as client:
         response = await client.get(origin.url + "/delay/0.1")
-        assert 0.09 < response.elapsed < 0.5
-        response = await client.get(origin.url + "/drip?numbytes=3&duration=0.2")
-        assert response.elapsed < 0.15
+        assert 0.09 < response.elapsed < 5
+        response = await client.get(origin.url + "/drip?numbytes=3&duration=1")
+        assert response.elapsed < 0.9
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -167,6 +167,18 @@ def test_hashes_count_what_is_there(tmp_path: Path) -> None:
     file.let_go()
 
 
+def test_what_is_there_may_be_hashed_from_any_place(tmp_path: Path) -> None:
+    left(tmp_path)
+    file = part(tmp_path)
+    file.write(b"world")
+    for offset, text in ((0, b"helloworld"), (5, b"world"), (10, b""), (11, b"")):
+        assert file.hash_from(offset, {"md5"})["md5"].digest() == hashlib.md5(text).digest()
+    file.write(b"!")  # at the end, wherever was read before
+    assert file.hash_from(9, {"md5"})["md5"].digest() == hashlib.md5(b"d!").digest()
+    assert file.hash_from(0, set()) == {}
+    file.let_go()
+
+
 def test_a_thread_that_is_still_writing_closes_what_was_given_up(tmp_path: Path) -> None:
     file = part(tmp_path)
     file.begin(NOTE)

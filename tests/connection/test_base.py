@@ -32,3 +32,15 @@ async def test_the_stub_of_these_tests_has_it_too() -> None:
     stub = StubConnection(memory_lane(), Releases())
     for name in base.Connection.__annotations__:
         assert hasattr(stub, name), name
+
+
+@pytest.mark.parametrize(
+    ("place", "owner", "given_up"),
+    [(base.IN_USE, None, True), (base.IN_USE, object(), False), (base.IDLE, None, False), (base.GONE, None, False)],
+)
+async def test_only_a_connection_in_nobodys_hands_is_given_up(place: int, owner: object, given_up: bool) -> None:
+    connection = HTTP1Connection(MemoryChannel(), MemoryNetwork(), memory_lane(), Releases())  # type: ignore[arg-type]
+    connection.place, connection.owner = place, owner
+    base.give_up_unowned(connection)
+    assert connection.channel.closed is given_up
+    connection.abort()

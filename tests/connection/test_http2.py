@@ -242,6 +242,93 @@ async def test_aborting_ends_every_exchange_once(h2: Any) -> None:
     assert h2.released.ended == 3
 
 
+class Clock:
+    """What the connection takes for the time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, now: float) -> None:
+        self.now = now
+        monkeypatch.setattr("hyperhttp.connection.http2._now", lambda: self.now)
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def left_early(h2: Any, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A conversation in which one response was left early, and the time."""
+    clock = Clock(monkeypatch, h2.connection.read_at)
+    task = await h2.ask()
+    h2.head(1)
+    (await task)[1].close()
+    await turns()
+    h2.heard()
+    return clock
+
+
+def pings(h2: Any) -> list[bytes]:
+    return [frame[3] for frame in h2.heard() if frame[0] == PING]
+
+
+async def test_a_peer_that_goes_on_with_what_was_left_has_to_show_that_it_reads(
+    h2: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = await left_early(h2, monkeypatch)
+    other = await h2.ask()
+    h2.heard()
+    begin = clock.now
+    for second in range(15):
+        clock.now = begin + second
+        h2.data(1, b"more")
+        h2.connection.check(clock.now)
+    assert pings(h2) == [], "it was on its way"
+    for second in range(15, 45):
+        clock.now = begin + second
+        h2.data(1, b"more")
+        h2.connection.check(clock.now)
+        assert not h2.channel.closed
+    assert len(pings(h2)) == 1
+    clock.now = begin + 45
+    h2.data(1, b"more")
+    assert h2.network.watch.when <= clock.now
+    h2.connection.check(clock.now)
+    assert h2.channel.closed
+    with pytest.raises(UnansweredError, match="does not read"):
+        await other
+
+
+async def test_a_peer_that_reads_may_take_its_time_with_what_was_left(h2: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = await left_early(h2, monkeypatch)
+    asked = 0
+    for _ in range(200):
+        clock.now += 1
+        h2.data(1, b"more")
+        h2.connection.check(clock.now)
+        for data in pings(h2):
+            asked += 1
+            h2.frame(PING, 1, 0, data)
+    assert not h2.channel.closed
+    assert 10 <= asked <= 14, "no more often than it may matter"
+
+
+async def test_a_peer_that_goes_on_beyond_the_window_loses_the_connection_at_once(h2: Any) -> None:
+    task, other = await h2.ask(), await h2.ask()
+    h2.head(1)
+    (await task)[1].close()
+    h2.data(1, bytes(h2.connection.engine.config.stream_window))
+    assert h2.connection.reusable
+    h2.data(1, b"x")
+    assert h2.channel.closed
+    with pytest.raises(UnansweredError) as caught:
+        await other
+    assert getattr(caught.value.error, "error_code", None) == ErrorCode.FLOW_CONTROL_ERROR
+
+
+async def test_a_peer_that_takes_nothing_any_more_gets_no_goodbye(h2: Any) -> None:
+    """A channel that closes in order keeps what was not taken, for as long as the peer likes."""
+    h2.channel.write_paused = True
+    h2.frame(PING, 0, 5, b"8 bytes!")
+    assert (h2.channel.closed, h2.channel.aborted) == (True, True)
+
+
 # -- windows --------------------------------------------------------------------------------------------------
 
 

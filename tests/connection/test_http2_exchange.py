@@ -287,6 +287,94 @@ async def test_content_of_another_length_than_announced_is_an_error(h2: Any) -> 
         await stream.receive_all()
 
 
+# -- straight into a buffer ------------------------------------------------------------------------------------
+
+
+async def begin_large(h2: Any, *early: bytes, size: int = 100_000, **options: Any) -> asyncio.Task[bytes]:
+    """Somebody reads all of a response whose head has come, with its length."""
+    task = await h2.ask(**options)
+    h2.head(1, 200, ("content-length", str(size)))
+    for piece in early:
+        h2.data(1, piece)
+    stream = (await task)[1]
+    reading = asyncio.ensure_future(stream.receive_all())
+    await turns()
+    return reading
+
+
+@pytest.mark.parametrize("early", [(), (b"abc",), (b"abc", b"de")])
+async def test_content_of_known_length_is_copied_once(h2: Any, early: tuple[bytes, ...]) -> None:
+    reading = await begin_large(h2, *early)
+    assert h2.connection.engine._streams[1].buffer is not None
+    begun = b"".join(early)
+    h2.data(1, b"x" * 50_000)
+    h2.data(1, b"y" * (50_000 - len(begun)), end=True)
+    assert await reading == begun + b"x" * 50_000 + b"y" * (50_000 - len(begun))
+    assert h2.released.ended == 1
+
+
+async def test_trailers_end_content_in_a_buffer_too(h2: Any) -> None:
+    task = await h2.ask()
+    h2.head(1, 200, ("content-length", "100000"))
+    stream = (await task)[1]
+    reading = asyncio.ensure_future(stream.receive_all())
+    await turns()
+    h2.data(1, b"x" * 100_000)
+    h2.trailers(1, ("x-checksum", "1"))
+    assert await reading == b"x" * 100_000
+    assert [field[:2] for field in stream.trailers] == [(b"x-checksum", b"1")]
+
+
+async def test_content_larger_than_the_window_gets_no_buffer_and_all_of_it_comes(h2: Any) -> None:
+    """What a length claims is not believed beyond what the window lets come anyway."""
+    window = h2.connection.engine.config.stream_window
+    reading = await begin_large(h2, size=window + 1)
+    assert h2.connection.engine._streams[1].buffer is None
+    h2.data(1, b"x" * window)
+    h2.data(1, b"x", end=True)
+    assert await reading == b"x" * (window + 1)
+
+
+@pytest.mark.parametrize("end", ["reset", "short", "long", "broken"])
+async def test_content_that_breaks_off_in_its_buffer_is_an_error(h2: Any, end: str) -> None:
+    reading = await begin_large(h2)
+    h2.data(1, b"x" * 50_000)
+    ends: dict[str, Any] = {
+        "reset": lambda: h2.reset(1, ErrorCode.INTERNAL_ERROR),
+        "short": lambda: h2.data(1, b"x", end=True),
+        "long": lambda: h2.data(1, b"x" * 60_000),
+        "broken": h2.channel.lose,
+    }
+    ends[end]()
+    with pytest.raises(HyperHTTPError):
+        await asyncio.wait_for(reading, 1)
+    assert h2.released.ended == 1
+
+
+async def test_a_reader_that_gives_up_leaves_no_buffer_behind(h2: Any) -> None:
+    reading = await begin_large(h2)
+    h2.data(1, b"x" * 50_000)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    h2.data(1, b"x" * 10_000)  # was on its way
+    assert h2.connection.reusable
+    await turns()
+    assert h2.resets() == [(1, ErrorCode.CANCEL)]
+
+
+async def test_bytes_in_a_buffer_are_signs_of_life(h2: Any) -> None:
+    reading = await begin_large(h2, timeout=Timeout(None, read=5.0))
+    exchange = next(iter(h2.connection.exchanges))
+    exchange._since -= 4.0
+    h2.data(1, b"x" * 50_000)
+    later(h2, 3.0)
+    assert not reading.done()
+    later(h2, 5.1)
+    with pytest.raises(ReadTimeout, match="response content"):
+        await reading
+
+
 # -- deadlines -------------------------------------------------------------------------------------------------
 
 
@@ -390,7 +478,7 @@ async def test_a_stuck_transport_ends_in_a_timeout(h2: Any, limits: dict[str, An
     else:
         later(h2, 3.1)
     with pytest.raises(kind):
-        await asyncio.wait_for(task, 0.2)
+        await asyncio.wait_for(task, 2)
     assert h2.connection.writable == []
     assert h2.released.ended == 1
 

@@ -47,6 +47,9 @@ class Lock:
     def release(self) -> None:
         self.depth -= 1
 
+    def _is_owned(self) -> bool:
+        return self.depth > 0
+
     def __enter__(self) -> None:
         self.acquire()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+from typing import Any
 
 import pytest
 
@@ -47,3 +48,30 @@ def test_without_more_it_is_direct_plain_and_http1() -> None:
         None,
     )
     assert pickle.loads(pickle.dumps(route)).name == route.name
+
+
+def test_a_name_of_its_own_makes_another_way_that_is_found_again() -> None:
+    tls: Any = object()
+    route = Route("https", "a.example", 443, tls, http2=True)
+    named = route.named("b.example")
+
+    assert named is not route
+    assert (named.tls_name, named.host, named.tls) == ("b.example", "a.example", tls)
+    assert route.named("b.example") is named
+    assert named.named("b.example") is named
+    assert route.named("c.example") is not named
+    assert named.without_http2().tls_name == "b.example"
+    assert named.without_http2() is route.named("b.example").without_http2()
+
+
+def test_names_are_remembered_up_to_a_bound() -> None:
+    route = Route("https", "a.example", 443, object())  # type: ignore[arg-type]  # any context
+    first = route.named("0.example")
+    for number in range(1, 300):
+        route.named(f"{number}.example")
+    assert route.named("0.example") is not first
+
+
+def test_without_tls_there_is_no_name() -> None:
+    route = Route("http", "a.example", 80)
+    assert route.named("b.example") is route

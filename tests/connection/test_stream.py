@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
+import resource
+from pathlib import Path
 
 import pytest
 
 from hyperhttp.connection.stream import HIGH_WATER, ContentStream
 from hyperhttp.exceptions import DecodingError, ReadError
 from tests.memory import Source, turns
+
+STATM = Path("/proc/self/statm")
 
 
 def feed(stream: ContentStream, source: Source, data: bytes) -> None:
@@ -195,6 +199,23 @@ async def test_large_content_is_written_to_where_it_stays() -> None:
     source.wake()
     assert await reading == b"abc" + b"x" * 99_997
     assert stream.received == 100_000
+
+
+@pytest.mark.skipif(not STATM.exists(), reason="the system does not say what is resident")
+async def test_a_length_alone_takes_no_memory() -> None:
+    """Pages are taken as content comes; what a peer only claims costs nothing."""
+
+    def resident() -> int:
+        return int(STATM.read_text().split()[1]) * resource.getpagesize()
+
+    streams = [ContentStream(Source(fills=True), 16_000_000) for _ in range(8)]
+    before = resident()
+    readers = [asyncio.ensure_future(stream.receive_all()) for stream in streams]
+    await turns()
+    assert resident() - before < 32_000_000
+    for reader in readers:
+        reader.cancel()
+    await turns()
 
 
 @pytest.mark.parametrize("length", [None, 1000, 900_000_000_000])

@@ -16,6 +16,7 @@ from hyperhttp.message.url import URL
 from tests.memory import MemoryChannel, turns
 
 PROXY = URL("http://proxy.example:3128")
+PROXY_AT: dict[str, Any] = {"host": "proxy.example", "port": 3128}
 
 
 def handshake(proxy: URL = PROXY, host: str = "example.com", port: int = 443) -> Any:
@@ -157,7 +158,7 @@ async def test_a_handshake_is_played_to_its_end() -> None:
         assert (yield b"two") == b"2"
         return b""
 
-    playing = asyncio.ensure_future(pass_through(channel, talk()))
+    playing = asyncio.ensure_future(pass_through(channel, talk(), **PROXY_AT))
     for said in (b"1", b"more", b"2"):
         await turns()
         channel.feed(said)
@@ -168,17 +169,18 @@ async def test_a_handshake_is_played_to_its_end() -> None:
 
 async def test_bytes_that_belong_to_nobody_are_refused() -> None:
     channel = MemoryChannel()
-    playing = asyncio.ensure_future(pass_through(channel, handshake()))
+    playing = asyncio.ensure_future(pass_through(channel, handshake(), **PROXY_AT))
     await turns()
     channel.feed(b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 poison\r\n\r\n")
-    with pytest.raises(ProxyError, match="belong to nobody"):
+    with pytest.raises(ProxyError, match=r"proxy.example:3128 sent bytes .* belong to nobody") as caught:
         await playing
+    assert (caught.value.host, caught.value.port, caught.value.phase) == ("proxy.example", 3128, "tunnel")
 
 
 @pytest.mark.parametrize("end", ["eof", "lost"])
 async def test_a_proxy_that_leaves_is_a_proxy_error(end: str) -> None:
     channel = MemoryChannel()
-    playing = asyncio.ensure_future(pass_through(channel, handshake()))
+    playing = asyncio.ensure_future(pass_through(channel, handshake(), **PROXY_AT))
     await turns()
     channel.eof() if end == "eof" else channel.lose(ConnectionResetError())
     with pytest.raises(ProxyError, match="broke off"):
@@ -194,7 +196,7 @@ async def test_a_proxy_that_talks_without_end_is_cut_off() -> None:
             data = yield b""
         raise ProxyError("it left")
 
-    playing = asyncio.ensure_future(pass_through(channel, talk()))
+    playing = asyncio.ensure_future(pass_through(channel, talk(), **PROXY_AT))
     await turns()
     for _ in range(20):
         channel.feed(b"x" * 65_536)
@@ -214,7 +216,7 @@ async def test_a_handshake_that_fails_is_closed() -> None:
             closed.append(True)
 
     channel = MemoryChannel()
-    playing = asyncio.ensure_future(pass_through(channel, talk()))
+    playing = asyncio.ensure_future(pass_through(channel, talk(), **PROXY_AT))
     await turns()
     playing.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -225,7 +227,7 @@ async def test_a_handshake_that_fails_is_closed() -> None:
 async def test_the_ear_knows_the_deadline_where_no_loop_does() -> None:
     channel = MemoryChannel()
     now = time.monotonic()
-    playing = asyncio.ensure_future(pass_through(channel, handshake(), now + 5))
+    playing = asyncio.ensure_future(pass_through(channel, handshake(), now + 5, **PROXY_AT))
     await turns()
     ear = channel.receiver
     assert 4 < ear.remaining() <= 5

@@ -11,6 +11,7 @@ import gc
 import random
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import hyperhttp
@@ -182,9 +183,15 @@ async def _rest(fleet: Fleet) -> Look:
 
 def compare(record: Record, what: str, looks: list[Look]) -> None:
     """Nothing is more than after the first legs, which fill what is remembered."""
-    early, last = looks[len(looks) // 3], looks[-1]
+    counted = looks[len(looks) // 3 :]
+    early, last = counted[0], counted[-1]
     grown = last.memory - early.memory
-    record.expect(grown <= LEEWAY_BYTES, f"{what}: memory grew by {grown // 1024} KiB: {looks}")
+    # A leak grows from leg to leg; what comes once is the allocator, which keeps what a busier moment has needed.
+    rises = sum(after.memory > before.memory for before, after in pairwise(counted))
+    record.expect(
+        grown <= (LEEWAY_BYTES if rises > 1 else 2 * LEEWAY_BYTES),
+        f"{what}: memory grew by {grown // 1024} KiB: {looks}",
+    )
     grown = last.objects - early.objects
     record.expect(grown <= LEEWAY_OBJECTS, f"{what}: there are {grown} more objects: {looks}")
     record.expect(last.descriptors <= early.descriptors, f"{what}: there are more descriptors: {looks}")

@@ -86,5 +86,12 @@ def test_a_transfer_that_needs_much_memory_is_found(far_side: FarSide) -> None:
     assert all("needed" in finding for finding in record.findings)
 
 
+def test_memory_that_grows_from_leg_to_leg_is_found() -> None:
+    record = Record()
+    load.compare(record, "this", [look(), look(), look(), look(memory=5), look(memory=10), look(memory=15)])
+    assert "memory" in record.findings[0]
+
+
 def test_what_stays_is_no_finding(record: Record) -> None:
     load.compare(record, "this", [look(memory=80, objects=50_000), look(), look(memory=1)])
+    load.compare(record, "this", [look(), look(), look(), look(memory=15), look(memory=15), look(memory=15)])

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SHORT = 0.1  # seconds: the limit that a silent or slow server runs into
+PATIENT = 0.3  # seconds: the same where half of it must be enough for something
 
 Errors = tuple[type[Exception], ...]
 Play = "Callable[[Line], object]"
@@ -67,6 +68,12 @@ class Case:
     def may_stay(self, wire: Wire) -> bool:
         """One stream among others has come to nothing, and the server is alive, for it goes on speaking."""
         return wire.http2 and (self.fault == "drip" or "announced" in self.fault or "lies" in self.fault)
+
+    def limits_on(self, wire: Wire) -> dict[str, float]:
+        """The short limits; on HTTP/2 there is a ping in the middle of a wait, which takes some time on a busy machine."""
+        return {
+            name: PATIENT if wire.http2 and name in ("read", "write") else limit for name, limit in self.limits.items()
+        }
 
     def __str__(self) -> str:
         return f"{self.moment}-{self.fault}".replace(" ", "_")

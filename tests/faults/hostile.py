@@ -196,6 +196,8 @@ class Line:
 
     def __init__(self, connection: ScriptedConnection, server: HostileServer) -> None:
         self.connection = connection
+        # What is said to be sent has arrived, whatever of the last words is not acknowledged yet.
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.wire = server.wire
         self.over = server.healthy
         self.answered = server.answered

@@ -17,7 +17,7 @@ import pytest
 import hyperhttp
 from tests.behaviour.http2.test_peer import eventually
 from tests.conftest import leftovers
-from tests.faults.cases import CASES, READ_TIMEOUT, SHORT, Case, afterwards, resets, stalls
+from tests.faults.cases import CASES, PATIENT, READ_TIMEOUT, SHORT, Case, afterwards, resets, stalls
 from tests.faults.hostile import WIRES, HostileServer, Line, Wire, full_listener
 from tests.faults.outcomes import PROMPT, UPLOAD, check_error, check_pool, nothing_more_than, outcome
 
@@ -49,7 +49,7 @@ async def test_every_fault_is_a_typed_error_in_time_and_leaves_nothing(
         prepare(case, server, stack)
         before = leftovers()
         async with face.client(**server.options) as client:
-            result = await outcome(client, method, server.url, content, **case.limits)
+            result = await outcome(client, method, server.url, content, **case.limits_on(wire))
             if case.errors:
                 check_error(result, case)
                 check_pool(client, case, wire)
@@ -81,7 +81,7 @@ async def test_a_server_that_is_gone_without_a_word_is_not_asked_twice(
     async with face.client(**server.options) as client:
         assert await outcome(client, "GET", server.url, None) == b"ok"
         server.answered.set()
-        error = await outcome(client, "GET", server.url, None, read=SHORT)
+        error = await outcome(client, "GET", server.url, None, read=PATIENT)
         check_error(error, Case("idle", "stall", errors=READ_TIMEOUT))
         assert client.raw.get_pool_stats() == {}
         server.recover()

@@ -17,7 +17,7 @@ import pytest
 import hyperhttp
 from tests.behaviour.http2.test_peer import eventually
 from tests.conftest import leftovers
-from tests.faults.cases import CASES, CONNECT_TIMEOUT, PACE, SHORT, Case, Errors, garbles, half_closes, resets, stalls
+from tests.faults.cases import CASES, CONNECT_TIMEOUT, PACE, SHORT, Case, Errors, half_closes, resets, stalls
 from tests.faults.hostile import DEAD, HOST, Line, full_listener
 from tests.faults.outcomes import PROMPT, UPLOAD, check_error, check_pool, nothing_more_than, outcome
 from tests.faults.proxies import PROXY, WAYS, HostileProxy, ProxyLine, Way
@@ -31,6 +31,14 @@ pytest.importorskip("hyperhttp_socks")
 
 REFUSED: Errors = (hyperhttp.ProxyError,)
 TUNNELS = tuple(way for way in WAYS if way.has_tunnel)
+
+
+def garbles(line: Line) -> None:
+    """What is neither an answer of HTTP nor of SOCKS, nor the end of one."""
+    line.send(b"220 mail.example ESMTP, and a good day to you\r\n\r\n" * 500)
+    line.connection.stall(20)
+
+
 ENDS: dict[str, tuple[Callable[[Line], object], Errors, dict[str, float]]] = {
     "close": (Line.close, REFUSED, {}),
     "reset": (resets, REFUSED, {}),
@@ -66,7 +74,8 @@ def tunnel_cases() -> Iterator[tuple[Case, tuple[Way, ...]]]:
     """Accepted, the greeting of SOCKS, and the wish for a tunnel."""
     socks = tuple(way for way in WAYS if way.kind == "socks5h")
     for fault, (action, errors, limits) in ENDS.items():
-        yield Case("accepted", fault, action, errors, limits), TUNNELS
+        # What goes at once may go before it is seen that there was a connection.
+        yield Case("accepted", fault, action, (*errors, hyperhttp.ConnectError), limits), TUNNELS
         for moment, ways in (("greeting", socks), ("tunnel", TUNNELS)):
             yield Case(moment, fault, leading(moment, False, action), errors, limits), ways
             yield Case(f"answer to the {moment}", fault, leading(moment, True, action), errors, limits), ways
@@ -144,7 +153,7 @@ async def test_every_fault_of_a_proxy_is_a_typed_error_in_time_and_leaves_nothin
         prepare(case, server, stack)
         before = leftovers()
         async with face.client(**server.options) as client:
-            result = await outcome(client, method, server.url, content, **case.limits)
+            result = await outcome(client, method, server.url, content, **case.limits_on(way.wire))
             if case.errors:
                 check_error(result, case, (HOST, PROXY))
                 check_pool(client, case, way.wire)
@@ -168,7 +177,9 @@ async def test_every_fault_of_a_proxy_is_a_typed_error_in_time_and_leaves_nothin
 async def test_many_faults_of_a_proxy_in_a_row_cost_no_place_in_the_pool(
     face: Any, scripted: ScriptedServerFactory, way: Way
 ) -> None:
-    plays = [case.play for case, ways in ALL if way in ways and case.fault in ("close", "reset", "garbage")]
+    endings = ("close", "reset", "half-close", "garbage")
+    moments = ("accepted", "greeting", "tunnel", "handshake after the hello", "before the head", "in the content")
+    plays = [case.play for case, ways in ALL if way in ways and case.fault in endings and case.moment.endswith(moments)]
     left = iter(plays)
     server = HostileProxy(scripted, face, way, lambda line: next(left, resets)(line))
     before = leftovers()

@@ -171,7 +171,7 @@ def _lines(pieces: list[bytes], encoding: str) -> list[str]:
 # -- codings -----------------------------------------------------------------------------------------------------------
 
 _MOST = 1 << 19
-_PIECE = 4096
+_PIECE = 256  # so that small content comes in pieces, too
 
 
 def _bare_deflate(data: bytes) -> bytes:
@@ -221,6 +221,8 @@ def coding(data: bytes) -> None:
     assert found[0] == found[1] == found[2], "cut into pieces, it is other content"
     if kind & 0x80 and not damage & 0x80:
         assert found[0] == (content, True), "what was encoded is not decoded"
+        cut_short = _decoded(codings, [encoded[:-1]])
+        assert cut_short is None or not cut_short[1] or not encoded[:-1], "what was cut short passes as whole"
     _check_at_once(codings, encoded, found[0])
 
 

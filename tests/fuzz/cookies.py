@@ -6,7 +6,8 @@ import math
 
 from hyperhttp import URL, Cookies, Headers, InvalidURL, LocalProtocolError
 from hyperhttp.message import cookies as jars
-from hyperhttp.message.set_cookie import MAX_COOKIE_SIZE, parse_cookie_date, parse_set_cookie, restore_cookie
+from hyperhttp.message.cookie_date import parse_cookie_date
+from hyperhttp.message.set_cookie import MAX_COOKIE_SIZE, parse_set_cookie, restore_cookie
 from tests.fuzz.supply import Supply
 
 __all__ = ["cookies"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from hyperhttp.exceptions import LocalProtocolError, RemoteProtocolError
@@ -13,13 +14,14 @@ from hyperhttp.protocol.http1.writer import write_fields, write_request_line
 from tests.fuzz.supply import Supply, cut
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from hyperhttp.protocol.events import Field, ResponseHead
 
 __all__ = ["http1", "http1_writer"]
 
 _METHODS = ["GET", "HEAD", "CONNECT"]
+_CHUNK = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;[^\r\n]*)?\r\n")
 
 
 class _Recorder(ResponseReader):
@@ -43,6 +45,7 @@ class _Recorder(ResponseReader):
         pairs = [(field[0], field[1]) for field in head.fields]
         for name, value in pairs:
             assert not set(name + value) & set(b"\r\n\0"), "a line break in a field"
+        _check_framing([(name.lower(), value) for name, value in pairs])
         self.heads.append((head.http_version, head.status_code, head.reason, pairs, head.content_length, head.chunked))
 
     interim_received = head_received
@@ -75,33 +78,52 @@ class _Recorder(ResponseReader):
             assert len(self._chunks._partial) <= max(MAX_CHUNK_LINE, MAX_TRAILER) + 6
 
 
-def _read(pieces: Iterable[bytes], method: str, switch: str | None) -> list[Any]:
+def _check_framing(pairs: list[tuple[bytes, bytes]]) -> None:
+    """Nobody else could find another end of the content."""
+    lengths = {int(item) for name, value in pairs if name == b"content-length" for item in value.split(b",")}
+    codings = [value.lower() for name, value in pairs if name == b"transfer-encoding"]
+    assert len(lengths) + len(codings) <= 1, "framing that can be read in two ways"
+    assert codings in ([], [b"chunked"])
+
+
+def _read(response: bytes, seed: int, method: str, switch: str | None) -> list[Any]:
     reader = _Recorder(method, switch)
-    for piece in pieces:
+    for piece in cut(response, seed):
         reader.receive_data(piece)
         reader.check_bounds()
     before = reader.outcome()
     reader.receive_eof()
     after = reader.outcome()
     assert len(after[3]) == 1, "not one end"
-    _check_content(reader, method)
+    if reader.ends == ["ended"]:
+        assert reader.content == _plain_content(response, reader, method), "not the content that was sent"
     reader.receive_data(b"HTTP/1.1 200 OK\r\n\r\n")
     assert reader.outcome()[:4] == after[:4], "something was read after the end"
     return [before, after]
 
 
-def _check_content(reader: _Recorder, method: str) -> None:
-    """The content of a response that ended is as long as it was said to be."""
-    if reader.ends == ["failed"] or not reader.heads:
-        return
-    _, status, _, _, length, _ = reader.heads[-1]
-    is_tunnel = status == 101 or (method == "CONNECT" and status < 300)
-    if is_tunnel:
-        return
+def _plain_content(response: bytes, reader: _Recorder, method: str) -> bytes | None:
+    """The content in its plainest reading of RFC 9112, section 6; None where it has no end."""
+    _, status, _, _, length, is_chunked = reader.heads[-1]
+    body = response
+    for _ in reader.heads:
+        body = body.partition(b"\r\n\r\n")[2]
+    if status == 101 or (method == "CONNECT" and status < 300):
+        return body
     if method == "HEAD" or status in (204, 304):
-        assert not reader.content
-    elif length is not None:
-        assert len(reader.content) == length
+        return b""
+    if not is_chunked:
+        return body if length is None else body[:length] if len(body) >= length else None
+    content = b""
+    while match := _CHUNK.match(body):
+        size, body = int(match[1], 16), body[match.end() :]
+        if not size:
+            return content
+        if body[size : size + 2] != b"\r\n":
+            return None
+        content += body[:size]
+        body = body[size + 2 :]
+    return None
 
 
 def http1(data: bytes) -> None:
@@ -112,12 +134,12 @@ def http1(data: bytes) -> None:
     switch = "websocket, h2c" if kind & 4 else None
     seed = supply.byte()
     response = supply.rest()
-    whole = _read([response], method, switch)
+    whole = _read(response, 0, method, switch)
     heads._heads.clear()
     heads._lines.clear()
     heads._statuses.clear()
-    bytewise = _read(cut(response, 1), method, switch)
-    pieces = _read(cut(response, seed), method, switch)
+    bytewise = _read(response, 1, method, switch)
+    pieces = _read(response, seed, method, switch)
     assert whole == bytewise, "cut into bytes, it is another response"
     assert whole == pieces, "cut into pieces, it is another response"
     assert len(heads._heads) <= heads._MEMO_HEADS
@@ -145,5 +167,7 @@ def http1_writer(data: bytes) -> None:
         try:
             read = parse_fields(block.split(b"\r\n")[:-1])
         except RemoteProtocolError:
-            return  # framing that makes no sense: the value is the caller's
+            # Framing that makes no sense: the value is the caller's. Nothing else that is written may not be read.
+            assert any(name.lower() in (b"content-length", b"transfer-encoding") for name, _ in fields)
+            return
         assert [(field[0], field[1]) for field in read] == [(name, value.strip(b" \t")) for name, value in fields]

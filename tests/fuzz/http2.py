@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import hpack
+
 from hyperhttp.exceptions import HyperHTTPError, LocalProtocolError, ReadError
 from hyperhttp.protocol.http2 import H2Config, H2Connection, HTTP2Error, huffman
 from hyperhttp.protocol.http2 import fields as entries
@@ -34,11 +36,37 @@ def _check_table(decoder: Decoder, announced: int) -> None:
         assert size >= len(name) + len(value) + 32
 
 
+class _Judge:
+    """The independent `hpack` package, as long as it understands what comes."""
+
+    def __init__(self, announced: int) -> None:
+        self._decoder: hpack.Decoder | None = hpack.Decoder(max_header_list_size=1 << 24)
+        self._decoder.max_allowed_table_size = announced
+
+    def check(self, block: bytes, found: list[tuple[bytes, bytes]] | None, fault: str = "") -> None:
+        """Compare what was found in a block, or what is wrong with it."""
+        if self._decoder is None:
+            return
+        try:
+            fields = self._decoder.decode(block, raw=True)
+        except hpack.HPACKError:
+            self._decoder = None  # it wants some things in another order, and has lost its state now
+            return
+        if found is None:
+            # We are stricter about sizes and their place, not about where a block ends.
+            assert "ends too early" not in fault, "hpack reads something"
+            return
+        assert [(bytes(name), bytes(value).strip(b" \t")) for name, value in fields] == found, (
+            "hpack reads something else"
+        )
+
+
 def hpack_decoder(data: bytes) -> None:
     """A table size and blocks, each behind its kind and length: memos change nothing, the table stays in its bounds."""
     supply = Supply(data)
     announced = supply.choice(_TABLES)
     decoder, plain = Decoder(announced), Decoder(announced)
+    judge = _Judge(announced)
     reader = HeadReader(decoder, 4096, 64)
     while supply:
         as_head = not supply.byte() & 1
@@ -46,7 +74,8 @@ def hpack_decoder(data: bytes) -> None:
         plain._literals.clear()
         try:
             expected = plain.decode(block)
-        except ConnectionFault:
+        except ConnectionFault as fault:
+            judge.check(block, None, str(fault))
             expected = None
         try:
             head = reader.read(block) if as_head else None
@@ -58,6 +87,7 @@ def hpack_decoder(data: bytes) -> None:
             assert 0 < len(fault.message) < 500  # noqa: PT017
             head = found = None
         assert expected is not None, "a memo makes the difference between not valid and valid"
+        judge.check(block, [entry[:2] for entry in expected])
         assert [entry[:2] for entry in decoder._table] == [entry[:2] for entry in plain._table]
         if found is not None:
             assert [entry[:2] for entry in found] == [entry[:2] for entry in expected]
@@ -221,6 +251,8 @@ class _Session:
 
     def check(self) -> None:
         client, config = self.client, self.config
+        # What was not acknowledged was never more than the window; the rest of it may be on its way.
+        assert all(listener.unread <= config.stream_window for listener in self.listeners)
         assert len(client._tail) <= config.max_frame_size + 9
         assert client._replies <= config.max_replies + 1
         assert len(client._resets) <= _REMEMBERED_RESETS

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["url"]
 
 _COMPONENTS = ["path", "query", "fragment", "userinfo", "username", "password", "host", "scheme", "params"]
+_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _OTHERS = {
     "path": "path", "query": "query", "fragment": "fragment", "userinfo": "userinfo", "username": "userinfo",
     "password": "userinfo", "host": "host", "scheme": "scheme", "params": "query",
@@ -70,6 +71,7 @@ def _check(parsed: URL) -> None:
     assert text.isascii()
     assert text.isprintable()
     assert " " not in text
+    assert parsed.port is None or parsed.port != _PORTS.get(parsed.scheme)
     _check_wire(parsed)
     _check_secrets(parsed)
     parsed.params, parsed.username, parsed.password  # noqa: B018 - they raise nothing

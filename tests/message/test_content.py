@@ -11,7 +11,6 @@ import subprocess
 import sys
 import uuid
 from collections import OrderedDict, namedtuple
-from urllib.parse import parse_qsl
 
 import pytest
 
@@ -22,7 +21,6 @@ from hyperhttp.message.content import (
     StandardJsonCodec,
     default_json_codec,
     encode_content,
-    encode_form,
 )
 from hyperhttp.message.multipart import MultipartEncoder
 
@@ -111,27 +109,6 @@ def test_no_content_is_none(options):
 def test_two_contents_are_a_type_error(options):
     with pytest.raises(TypeError, match="one content"):
         encode_content(**options)
-
-
-@pytest.mark.parametrize(
-    ("fields", "encoded"),
-    [
-        ({"a": "b"}, b"a=b"),
-        ({"a b": "c d"}, b"a+b=c+d"),
-        ({"é": "€"}, b"%C3%A9=%E2%82%AC"),
-        ({"a": b"\xff\x00 "}, b"a=%FF%00+"),
-        ({"i": -1, "f": 1.5, "t": True, "f2": False}, b"i=-1&f=1.5&t=true&f2=false"),
-        ({"n": None, "e": ""}, b"e="),
-        ({"l": ["1", 2, None], "t": (3,), "none": []}, b"l=1&l=2&t=3"),
-        ([("b", "1"), ("a", "2"), ("b", "3")], b"b=1&a=2&b=3"),
-        (((("x", "a&b=c;d%"),)), b"x=a%26b%3Dc%3Bd%25"),
-        ({"safe": "-._~"}, b"safe=-._~"),
-    ],
-)
-def test_forms_are_encoded_as_html_does_it(fields, encoded):
-    assert encode_form(fields) == encoded
-    pairs = [(name, value) for name, value in parse_qsl(encoded.decode(), keep_blank_values=True, errors="replace")]
-    assert len(pairs) == encoded.count(b"=")
 
 
 @pytest.mark.parametrize("fields", [{"a": {"b": 1}}, {"a": object()}, {1: "a"}, {"a": decimal.Decimal(1)}, [("a",)]])

@@ -67,6 +67,16 @@ def test_a_long_name_is_cut_and_keeps_its_suffix() -> None:
     assert 190 < len(name.encode()) <= 200
 
 
+@pytest.mark.parametrize("end", [".", " ", ". ."])
+def test_a_name_that_is_cut_does_not_end_in_what_windows_takes_off(end: str) -> None:
+    name = download_name(PLAIN, f'attachment; filename="{"a" * (199 - len(end))}{end}{"b" * 50}"')
+    assert name == "a" * (199 - len(end))
+
+
+def test_a_name_that_is_cut_is_no_device() -> None:
+    assert download_name(PLAIN, f'attachment; filename="nul{" " * 300}x"') == "_nul"
+
+
 @given(st.text())
 def test_no_suggestion_is_more_than_a_plain_visible_name(text: str) -> None:
     for name in (

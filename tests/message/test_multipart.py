@@ -10,7 +10,7 @@ import tracemalloc
 import pytest
 
 from hyperhttp.exceptions import LocalProtocolError, StreamConsumed
-from hyperhttp.message.multipart import MultipartEncoder, MultipartFile, form_pairs, form_value
+from hyperhttp.message.multipart import MultipartEncoder, MultipartFile
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 
@@ -327,16 +327,3 @@ def test_what_is_no_part_is_a_type_error(files):
 def test_a_part_without_its_file_is_an_error_at_once(tmp_path):
     with pytest.raises(FileNotFoundError):
         MultipartEncoder(files={"f": str(tmp_path / "nothing")})
-
-
-def test_pairs_come_from_mappings_and_pairs_with_lists_spread_and_nothing_left_out():
-    assert form_pairs({"a": 1, "b": [2, None, 3], "c": None}) == [("a", 1), ("b", 2), ("b", 3)]
-    assert form_pairs([("a", 1), ["a", (2, 3)]]) == [("a", 1), ("a", 2), ("a", 3)]
-    assert form_pairs([("a", (2, 3))], repeating=list) == [("a", (2, 3))]
-    assert form_pairs(None) == []
-
-
-@pytest.mark.parametrize("value", [{"a": 1}, [1], object(), None, {1}])
-def test_a_value_without_text_of_its_own_is_a_type_error(value):
-    with pytest.raises(TypeError):
-        form_value(value)

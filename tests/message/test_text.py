@@ -240,10 +240,14 @@ def test_a_line_longer_than_allowed_is_an_error(pieces):
 def test_the_lines_before_one_that_is_too_long_are_given(pieces, given):
     splitter = LineSplitter(max_length=10)
     lines: list[str] = []
-    with pytest.raises(DecodingError, match="10 characters"):
+
+    def split_all() -> None:
         for piece in pieces:
-            lines += splitter.split(piece)
+            lines.extend(splitter.split(piece))
         splitter.finish()
+
+    with pytest.raises(DecodingError, match="10 characters"):
+        split_all()
     assert lines == given
     for _ in range(2):
         with pytest.raises(DecodingError):  # nothing that came behind it is ever given

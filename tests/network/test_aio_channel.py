@@ -198,6 +198,97 @@ async def test_a_receiver_hears_of_room_while_its_buffer_is_filled(pair: Any) ->
     assert bytes(buffer) == b"0123456789"
 
 
+class Looker(Ear):
+    """Keeps nothing of what it is given, so that it may be a view."""
+
+    takes_views = True
+
+    def __init__(self, channel: AioChannel) -> None:
+        self.kinds: set[type] = set()
+        super().__init__(channel)
+
+    def receive_data(self, data: Any) -> None:
+        self.kinds.add(type(data))
+        super().receive_data(data)
+
+
+async def test_who_keeps_nothing_is_given_views_of_one_buffer(network: AioNetwork, pair: Any) -> None:
+    channel, peer = pair
+    ear = Looker(channel)
+    content = os.urandom(1_000_000)
+    sending = asyncio.get_running_loop().run_in_executor(None, peer.sendall, content)
+    await until(lambda: len(ear.data) == len(content))
+    await sending
+    assert ear.data == content
+    channel.write(b"back")
+    assert peer.recv(10) == b"back"
+    peer.close()
+    await until(lambda: "eof" in ear.events)
+
+
+async def test_views_come_over_tls_too(network: AioNetwork, scripted: Any) -> None:
+    content = os.urandom(3_000_000)
+    channel = await secured(network, scripted([content, Stall()], tls=True))
+    ear = Looker(channel)
+    channel.write(b"GET / HTTP/1.1\r\n\r\n")
+    await until(lambda: len(ear.data) >= len(content))
+    assert ear.data == content
+    assert memoryview in ear.kinds
+    channel.abort()
+
+
+async def test_two_that_look_at_once_do_not_see_each_others_bytes(network: AioNetwork) -> None:
+    ears, peers = [], []
+    for _ in range(4):
+        ours, peer = socket.socketpair()
+        ours.setblocking(False)
+        peers.append(peer)
+        ears.append(Looker(await wrap(network, ours)))
+    content = [bytes([number]) * 2_000_000 for number in range(4)]
+    loop = asyncio.get_running_loop()
+    sending = [loop.run_in_executor(None, peer.sendall, data) for peer, data in zip(peers, content, strict=True)]
+    await asyncio.gather(*sending)
+    await until(lambda: sum(len(ear.data) for ear in ears) == 8_000_000)
+    assert [ear.data for ear in ears] == content
+    for peer in peers:
+        peer.close()
+
+
+async def test_closing_while_another_looks_leaves_its_bytes_alone(network: AioNetwork, pair: Any) -> None:
+    """Closing TLS reads what is left; it must not be read into what is being looked at."""
+    channel, peer = pair
+    Looker(channel)
+    transport = channel._transport
+    assert transport.get_protocol() is not channel
+    peer.sendall(b"x")
+    channel.close()
+    assert transport.get_protocol() is channel
+
+
+async def test_a_receiver_that_looks_hears_of_room(pair: Any) -> None:
+    channel, peer = pair
+    ear = Looker(channel)
+    channel.write(b"x" * 4_000_000)
+    assert channel.write_paused
+    loop = asyncio.get_running_loop()
+    reading = loop.run_in_executor(None, lambda: [peer.recv(65_536) for _ in range(200)])
+    await until(lambda: "resumed" in ear.events)
+    channel.abort()
+    await reading
+
+
+async def test_what_a_peer_does_not_read_is_dropped_a_while_after_closing(
+    network: AioNetwork, pair: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aio_channel, "_LINGER", 0.05)
+    channel, _ = pair
+    Ear(channel)
+    channel.write(b"x" * 8_000_000)
+    channel.close()
+    assert channel in network.channels
+    await until(lambda: channel not in network.channels)
+
+
 async def test_what_is_waiting_in_the_socket_is_no_silence(pair: Any) -> None:
     channel, peer = pair
     Ear(channel)
@@ -260,7 +351,7 @@ async def test_waiting_for_the_end_of_what_is_gone_returns_at_once(pair: Any) ->
     channel, _ = pair
     channel.abort()
     await asyncio.sleep(0.01)
-    await asyncio.wait_for(channel.wait_closed(), 0.1)
+    await asyncio.wait_for(channel.wait_closed(), PATIENCE)
 
 
 async def test_a_peer_that_reads_nothing_does_not_hold_up_the_end(
@@ -415,7 +506,7 @@ async def test_who_gives_up_while_waiting_holds_up_nobody() -> None:
     gone.cancel()
     await asyncio.sleep(0)
     gate.leave(context)
-    await asyncio.wait_for(stays, 0.1)
+    await asyncio.wait_for(stays, PATIENCE)
     assert context.offers == [["h2"], ["b"]]
 
 

@@ -21,7 +21,7 @@ from hyperhttp.network.blocking import BlockingNetwork, _wrap
 from hyperhttp.testing.scripted import Close, Expect, Reset, Sleep, Stall
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class Ear:
@@ -184,22 +184,28 @@ def test_an_end_while_a_buffer_is_filled_is_told(network: BlockingNetwork, scrip
     assert ear.events[-1] == ("eof",)
 
 
+def until(condition: Callable[[], Any]) -> None:
+    """Wait for what the peer does."""
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come true"
+        time.sleep(0.002)
+
+
 def test_an_idle_channel_is_alive_until_something_comes(network: BlockingNetwork, scripted: Any, tls: bool) -> None:
     server = scripted.by_connection([[Expect(b"go"), b"surplus", Stall(5)]], tls=tls)
     channel, ear = connect(network, at(server.port), **options_for(server, tls))
     assert channel.is_alive()
     assert channel.is_alive(), "tickets of TLS are no surplus"
     channel.write(b"go")
-    time.sleep(0.05)
-    assert not channel.is_alive()
+    until(lambda: not channel.is_alive())
     assert ear.events == []
 
 
 def test_an_idle_channel_that_the_peer_closed_is_not_alive(network: BlockingNetwork, scripted: Any, tls: bool) -> None:
     server = scripted.by_connection([Close()], tls=tls)
     channel, _ = connect(network, at(server.port), **options_for(server, tls))
-    time.sleep(0.05)
-    assert not channel.is_alive()
+    until(lambda: not channel.is_alive())
 
 
 # -- writing -----------------------------------------------------------------------------------------------------
@@ -258,8 +264,8 @@ def test_an_answer_before_a_refusal_is_heard_although_writing_fails(network: Blo
         connection.sock.close()  # with bytes unread: a reset follows the answer
 
     channel, ear = connect(network, at(scripted(handle).port))
-    for _ in range(3):
-        channel.write(b"x" * 100_000)
+    for _ in range(200):
+        channel.write(b"x" * 10_000)
         time.sleep(0.03)
         if ear.answered or ear.data or ear.events:
             break
@@ -267,13 +273,23 @@ def test_an_answer_before_a_refusal_is_heard_although_writing_fails(network: Blo
 
 
 def test_listening_hears_what_has_come_and_does_not_wait(network: BlockingNetwork, scripted: Any, tls: bool) -> None:
-    server = scripted.by_connection([[Sleep(0.05), b"early", Stall(5)]], tls=tls)
+    go_on = threading.Event()
+
+    def handle(connection: Any, _: int) -> None:
+        go_on.wait(10)
+        connection.sendall(b"early")
+        connection.stall(5)
+
+    server = scripted(handle, tls=tls)
     channel, ear = connect(network, at(server.port), **options_for(server, tls))
-    started = time.monotonic()
-    channel.listen()
-    assert (bytes(ear.data), time.monotonic() - started < 0.04) == (b"", True)
-    time.sleep(0.1)
-    channel.listen()
+    channel.listen()  # else it would wait until the limit, which is an error
+    assert bytes(ear.data) == b""
+    go_on.set()
+    deadline = time.monotonic() + 5
+    while not ear.data:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+        channel.listen()
     assert bytes(ear.data) == b"early"
 
 
@@ -317,6 +333,61 @@ def test_the_deadline_holds_for_everything_that_is_opened_within_it(network: Blo
     with pytest.raises(ConnectTimeout):
         drive(network.within(time.monotonic() - 1, work, lambda: ConnectTimeout("over")))
     connect(network, at(server.port))  # and ends with it
+
+
+def over(name: str) -> Any:
+    return lambda: ConnectTimeout(name)
+
+
+@pytest.mark.parametrize("inner", [5.0, NEVER])
+def test_a_deadline_within_another_does_not_put_that_off(network: BlockingNetwork, scripted: Any, inner: float) -> None:
+    server = scripted.by_connection([Stall(5)])
+    options = options_for(scripted([], tls=True), tls=True)
+
+    async def work() -> Any:
+        opening = network.connect([at(server.port)], name="localhost:1", delay=0.25, **options)
+        return await network.within(time.monotonic() + inner, opening, over("inner"))
+
+    started = time.monotonic()
+    with pytest.raises(ConnectTimeout, match="outer"):
+        drive(network.within(started + 0.1, work(), over("outer")))
+    assert time.monotonic() - started < 2
+
+
+def test_after_a_deadline_within_another_that_one_holds_again(network: BlockingNetwork, scripted: Any) -> None:
+    server = scripted.by_connection([Stall(5), Stall(5)])
+    options = options_for(scripted([], tls=True), tls=True)
+    heard: list[str] = []
+
+    async def work() -> Any:
+        opening = network.connect([at(server.port)], name="localhost:1", delay=0.25, **options)
+        try:
+            await network.within(time.monotonic() + 0.05, opening, over("inner"))
+        except ConnectTimeout as error:
+            heard.append(str(error))
+        return await network.connect([at(server.port)], name="localhost:1", delay=0.25, **options)
+
+    started = time.monotonic()
+    with pytest.raises(ConnectTimeout, match="outer"):
+        drive(network.within(started + 0.2, work(), over("outer")))
+    assert heard == ["inner"]
+    assert time.monotonic() - started < 2
+    connect(network, at(scripted([Stall(0)]).port))  # and none is left
+
+
+def test_deadlines_are_of_their_threads(network: BlockingNetwork, scripted: Any) -> None:
+    entered, done = threading.Event(), threading.Event()
+
+    async def hold() -> None:
+        entered.set()
+        done.wait(10)
+
+    thread = threading.Thread(target=lambda: drive(network.within(time.monotonic() - 1, hold(), over("theirs"))))
+    thread.start()
+    entered.wait(10)
+    connect(network, at(scripted([Stall(0)]).port))
+    done.set()
+    thread.join(10)
 
 
 def test_a_unix_socket(network: BlockingNetwork, tmp_path: Any) -> None:

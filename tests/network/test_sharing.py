@@ -405,12 +405,12 @@ def test_closing_wakes_all_who_wait(pair: Any, limit: float | None) -> None:
     try:
         hub.channel.close()
         for worker in workers:
-            worker.join(0.1)
+            worker.join(PATIENCE / 5)
         assert not any(worker.is_alive() for worker in workers), "they wait for what will never come"
         for worker in workers:
             with pytest.raises(ReadError):
                 worker.get()
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < PATIENCE - 1
         assert time.process_time() - used < 0.2, "nobody turns round in circles"
     finally:
         with hub.channel.lock:
@@ -426,7 +426,7 @@ def test_closing_wakes_who_waits_for_room(pair: Any) -> None:
     time.sleep(0.02)
     try:
         hub.channel.close()
-        worker.join(0.3)
+        worker.join(PATIENCE)
         assert not worker.is_alive(), "it waits for room in what is closed"
         with pytest.raises(ReadError):
             worker.get()
@@ -691,7 +691,7 @@ def test_asking_whether_it_is_alive_does_not_wait_for_who_reads(pair: Any) -> No
     locked.wait(PATIENCE)
     started = time.monotonic()
     assert hub.channel.is_alive()
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < PATIENCE - 1
     done.set()
     worker.get()
 
@@ -759,3 +759,232 @@ def test_an_interrupt_in_the_middle_of_a_message_ends_the_connection(
             hub.hear("a")
     assert hub.channel.closed
     assert hub.events == ["lost"]
+
+
+# -- alone on the socket -----------------------------------------------------------------------------------------
+
+
+def test_a_thread_alone_touches_nothing_that_wakes_others(pair: Any) -> None:
+    hub, peer = pair
+    nudges, hub.channel._nudge = hub.channel._nudge, (None, None)  # whoever touched them would fail
+    patient = Patient()
+    for letter in "abc":
+        wait = hub.waits[letter] = hub.channel.new_shared_wait(patient)
+        with hub.channel.lock:
+            hub.channel.write(b"go")
+        peer.sendall(letter.encode())
+        hub.channel.wait_for(wait)
+        assert (wait._bell, wait.is_done) == (None, True)
+        assert hub.channel.is_alive()
+    assert drain(peer, 6) == b"gogogo"
+    assert not hub.channel._users
+    hub.channel._nudge = nudges
+
+
+def test_a_wait_that_is_set_while_its_bell_is_hung_does_not_sleep(pair: Any) -> None:
+    hub, _ = pair
+    channel = hub.channel
+    assert channel._reading.acquire(blocking=False)  # this thread reads
+
+    class Unlucky(SharedWait):
+        __slots__ = ()
+
+        def hang_bell(self) -> None:
+            self.set_result("just before there was a bell")
+            super().hang_bell()
+
+    wait = Unlucky(channel, Patient(None))
+    Worker(lambda: channel.wait_for(wait)).get()
+    channel._reading.release()
+
+
+def test_a_limit_that_has_passed_is_noticed_although_others_are_heard_all_the_time(pair: Any) -> None:
+    """Or a server that never stops sending to others would stretch every limit."""
+    hub, peer = pair
+    over = threading.Event()
+    hub.receive_data = lambda data: peer.sendall(data)  # type: ignore[method-assign]  # there is always something to hear
+    peer.sendall(b"z")
+    guard = threading.Timer(PATIENCE, lambda: (over.set(), peer.close()))
+    guard.start()
+    started = time.monotonic()
+    with pytest.raises(ReadTimeout):
+        hub.hear("a", 0.05)
+    guard.cancel()
+    assert not over.is_set()
+    assert time.monotonic() - started < 2
+
+
+def test_what_came_in_two_pieces_is_heard_without_another_wait_of_its_own(tls_pair: Any) -> None:
+    hub, peer = tls_pair
+    peer.sendall(b"x")
+    peer.sendall(b"y" * 20_000)
+    peer.sendall(b"a")
+    assert hub.hear("a", 1.0) == "a"
+    assert hub.received == 20_002
+
+
+# -- the descriptor ----------------------------------------------------------------------------------------------
+
+
+class Gate:
+    """Stands in for a call of the socket, and lets the test decide when it goes on."""
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self.call = call
+        self.inside, self.go = threading.Event(), threading.Event()
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.inside.set()
+        assert self.go.wait(PATIENCE)
+        return self.call(*arguments)
+
+
+def test_closing_leaves_the_descriptor_to_the_thread_that_is_inside_recv(pair: Any) -> None:
+    """Or its number would be another connection's by the time the call is made."""
+    hub, peer = pair
+    channel = hub.channel
+    gate = channel._recv = Gate(channel._recv)
+    descriptor = channel._sock.fileno()
+    reader = Worker(lambda: hub.hear("a"))
+    peer.sendall(b"z")
+    assert gate.inside.wait(PATIENCE)
+    channel.close()
+    assert channel.closed
+    assert channel._sock.fileno() == descriptor
+    assert drain(peer, 1) == b"", "the peer has heard of the end all the same"
+    assert channel in channel._network.channels
+    gate.go.set()
+    with pytest.raises(ReadError):
+        reader.get()
+    assert channel._sock.fileno() == -1
+    assert [end.fileno() for end in channel._nudge] == [-1, -1]
+    assert channel._network.channels == set()
+
+
+def test_closing_leaves_the_descriptor_to_the_thread_that_is_inside_send(pair: Any, monkeypatch: Any) -> None:
+    hub, _ = pair
+    channel = hub.channel
+    gate = Gate(channel._sock.send)
+    channel._sock = Wrapped(channel._sock, send=gate)
+
+    def work() -> None:
+        with channel.lock:
+            channel.write(b"bytes")
+
+    writer = Worker(work)
+    assert gate.inside.wait(PATIENCE)
+    channel.close()
+    assert channel._sock.fileno() >= 0
+    gate.go.set()
+    writer.get()
+    assert channel._sock.fileno() == -1
+    assert not channel._users
+
+
+class Wrapped:
+    """A socket some of whose methods are others."""
+
+    def __init__(self, sock: Any, **methods: Any) -> None:
+        self._sock = sock
+        self.__dict__.update(methods)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+def test_closing_leaves_the_descriptor_to_the_thread_that_looks_whether_it_is_alive(pair: Any) -> None:
+    hub, peer = pair
+    channel = hub.channel
+    gate = channel._recv = Gate(channel._recv)
+    peer.sendall(b"z")
+    looker = Worker(channel.is_alive)
+    assert gate.inside.wait(PATIENCE)
+    assert channel.is_alive(), "nobody waits for who looks"
+    channel.close()
+    assert channel._sock.fileno() >= 0
+    gate.go.set()
+    assert looker.get() is False
+    assert channel._sock.fileno() == -1
+
+
+def test_a_thread_that_closes_what_it_is_reading_leaves_no_descriptor(pair: Any) -> None:
+    hub, peer = pair
+    hub.receive_data = lambda _: hub.channel.close()  # type: ignore[method-assign]
+    peer.sendall(b"z")
+    with pytest.raises(ReadError):
+        hub.hear("a")
+    assert hub.channel._sock.fileno() == -1
+    assert hub.channel._network.channels == set()
+
+
+def test_what_is_written_after_the_end_goes_nowhere(pair: Any) -> None:
+    hub, peer = pair
+    hub.channel.close()
+    with hub.channel.lock:
+        hub.channel.write(b"too late")
+    assert drain(peer, 1) == b""
+    assert not hub.channel._outgoing
+
+
+def test_threads_that_wait_while_others_close_never_meet_another_connections_descriptor() -> None:
+    """A number that is free again is given to the next socket at once: nobody may still be using it."""
+    network = BlockingNetwork()
+    over, wrong = threading.Event(), []
+
+    def tenant() -> None:
+        """Sockets that take every descriptor that becomes free: nothing is ever read from or sent to them by others."""
+        while not over.is_set():
+            left, right = socket.socketpair()
+            left.setblocking(False)
+            right.send(b"mine")
+            time.sleep(0)
+            try:
+                if left.recv(16) != b"mine":
+                    wrong.append("bytes of others")
+            except BlockingIOError:
+                wrong.append("read by others")
+            left.close()
+            right.close()
+
+    tenants = [Worker(tenant) for _ in range(2)]
+    for _ in range(150):
+        ours, peer = socket.socketpair()
+        hub = Hub(network.shared(ours, "peer"))
+        readers = [Worker(lambda hub=hub, letter=letter: hub.hear(letter)) for letter in "ab"]
+        peer.send(b"zzz")
+        hub.channel.close()
+        for reader in readers:
+            with pytest.raises(ReadError):
+                reader.get()
+        peer.close()
+        assert "z" not in hub.waits
+    over.set()
+    for each in tenants:
+        each.get()
+    assert wrong == []
+    assert network.channels == set()
+
+
+def test_an_interrupt_while_looking_gives_the_lock_back(pair: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub, peer = pair
+    peer.sendall(b"z")
+    with monkeypatch.context() as patch:
+        patch.setattr(SharedChannel, "_receive", lambda *_: interrupt())
+        with pytest.raises(KeyboardInterrupt):
+            hub.channel.is_alive()
+    assert not hub.channel.guard._is_owned()
+    assert not hub.channel._users
+
+
+def test_an_interrupt_while_reading_leaves_no_mark_that_would_keep_the_descriptor_open(
+    pair: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, _ = pair
+    with monkeypatch.context() as patch:
+        patch.setattr(SharedChannel, "_pass_on", lambda *_: interrupt())
+        with pytest.raises(KeyboardInterrupt):
+            hub.hear("a", 0.01)
+    assert not hub.channel._users
+    assert not is_read(hub.channel)
+    hub.channel.close()
+    assert hub.channel._sock.fileno() == -1

@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hyperhttp.exceptions import TLSError
 from hyperhttp.network import tls
 from hyperhttp.network.tls import TLSOptions, cached_context, describe_trust, server_name, ssl_context, tls_error
+from hyperhttp.utils import locks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -482,9 +483,9 @@ def test_a_burst_of_threads_makes_one_context(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_child_process_does_not_wait_for_a_thread_of_its_parent() -> None:
-    with tls._building:
-        tls._after_fork()
-        assert ssl_context(TLSOptions(verify=False)).verify_mode == ssl.CERT_NONE
+    tls._building.acquire()
+    locks._after_fork()
+    assert ssl_context(TLSOptions(verify=False)).verify_mode == ssl.CERT_NONE
 
 
 # -- key log ------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hyperhttp.pipeline.origins import leave_origin, note_changes, without_changes
+from hyperhttp.message.content import Content
+from hyperhttp.pipeline.origins import leave_origin, note_changes, note_content, with_content_of, without_changes
 
 if TYPE_CHECKING:
     from hyperhttp.message.cookies import Cookies
@@ -41,6 +42,20 @@ def test_without_changes_is_what_the_caller_gave() -> None:
     changed = {b"x-one": MINE[:2], b"x-three": [], b"x-removed": [(b"X-Removed", b"mine")]}
     now = [(b"X-Three", b"flow"), (b"X-Two", b"mine"), (b"X-One", b"flow")]
     assert without_changes(now, changed) == [MINE[2], *MINE[:2]]
+
+
+def test_the_callers_content_is_known_however_often_it_is_replaced(new_call: Any) -> None:
+    call = new_call("POST", content=b"mine", headers={"Content-Type": "text/mine", "X-One": "mine"})
+    content, fields = call.request._content, call.request.headers.raw
+    note_content(call, content, fields)
+    assert call.replaced is None
+    for text in (b"flow", b"hook"):
+        before, call.request._content = call.request._content, Content(text)
+        note_content(call, before, [] if text == b"hook" else fields)
+    mine = [(b"Content-Type", b"text/mine"), (b"Content-Length", b"4")]
+    assert call.replaced == (content, mine)
+    now = [(b"Content-Length", b"99"), (b"X-Two", b"hook"), (b"Content-Encoding", b"gzip")]
+    assert with_content_of(call.replaced, now) == [(b"X-Two", b"hook"), *mine]
 
 
 def test_a_request_that_leaves_its_origin_loses_what_was_made_for_it(new_call: Any, jar: Cookies) -> None:

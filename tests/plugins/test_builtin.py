@@ -7,7 +7,7 @@ from hyperhttp.auth.basic import BasicAuth
 from hyperhttp.auth.bearer import BearerAuth
 from hyperhttp.auth.challenge import Challenge
 from hyperhttp.network.resolver import SystemResolver
-from hyperhttp.plugins import PluginManager, builtin
+from hyperhttp.plugins import PluginManager, builtin, hookspecs
 
 
 def test_the_core_decodes_gzip_and_deflate_without_any_plugin():
@@ -70,4 +70,5 @@ def test_every_function_of_the_module_is_a_hook():
     hooks = [name for name in builtin.__all__ if name.startswith("hyperhttp_register_")]
 
     assert hooks
+    assert set(hooks) <= set(hookspecs.__all__)
     assert all(hasattr(getattr(builtin, hook), "hyperhttp_impl") for hook in hooks)

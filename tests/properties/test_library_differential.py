@@ -25,9 +25,9 @@ from hypothesis import strategies as st
 from hyperhttp import URL, Cookies, DecodingError, InvalidURL
 from hyperhttp.errors.retry_after import parse_retry_after
 from hyperhttp.message.coding import DEFLATE, GZIP, CodingChain
+from hyperhttp.message.cookie_date import parse_cookie_date
 from hyperhttp.message.decoding import decode_all
 from hyperhttp.message.query import encode_params, parse_params, percent_decode, percent_encode
-from hyperhttp.message.set_cookie import parse_cookie_date
 from hyperhttp.message.text import parse_content_type
 from tests.fuzz.mutation import mutant
 

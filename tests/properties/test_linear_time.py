@@ -23,10 +23,10 @@ from hyperhttp.auth.digest import DigestAuth
 from hyperhttp.errors.rate_fields import read_quota
 from hyperhttp.errors.retry_after import parse_retry_after
 from hyperhttp.message.coding import DEFLATE, GZIP, CodingChain
+from hyperhttp.message.cookie_date import parse_cookie_date
 from hyperhttp.message.disposition import download_name
 from hyperhttp.message.links import parse_links
 from hyperhttp.message.query import parse_params
-from hyperhttp.message.set_cookie import parse_cookie_date
 from hyperhttp.message.sse import EventDecoder
 from hyperhttp.message.text import LineSplitter, TextDecoder, parse_content_type
 from hyperhttp.protocol.http1 import head as head_module

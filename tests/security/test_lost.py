@@ -77,11 +77,11 @@ async def test_a_waiter_that_is_cancelled_when_it_was_served_passes_its_place_on
 
 
 async def test_no_timer_of_a_past_request_strikes_an_idle_connection(make_client: Any, face: Any, here: Origin) -> None:
-    async with make_client(timeout=Timeout(10, read=0.15, total=0.2)) as client:
-        for _ in range(2):
+    async with make_client(timeout=Timeout(10, read=0.8, total=0.9)) as client:
+        for pause in (1.0, 0.0):
             await client.read(await client.get(f"{here.url}/get", timeout=Timeout(10, read=5, total=5)))
             await client.read(await client.get(f"{here.url}/get"))
-            await face.sleep(0.3)
+            await face.sleep(pause)
     assert len({request.connection_id for request in here.requests}) == 1
 
 

@@ -256,6 +256,7 @@ async def test_cve_2024_24791_a_refusal_of_expected_content_leaves_no_connection
         response = await client.post(server.url, content=b"x" * 100, headers={"Expect": "100-continue"})
         assert (response.status_code, await client.read(response)) == (413, b"no")
         assert await client.read(await client.get(server.url)) == b"ok"
+    await eventually(lambda: rest)
     assert rest == [b""], "neither content nor another request came on that connection"
 
 

@@ -170,7 +170,8 @@ class H2Connection(MessageFrames):
 
     def _receive_frames(self, data: bytes | memoryview, pos: int) -> int:
         """Handle the complete frames in `data` from `pos` on; the position after the last of them."""
-        last_header = len(data) - _HEADER_SIZE
+        size = len(data)
+        last_header = size - _HEADER_SIZE
         largest = self.config.max_frame_size
         unpack = frames.FRAME_HEADER.unpack_from
         while pos <= last_header:
@@ -179,7 +180,7 @@ class H2Connection(MessageFrames):
             end = start + (word >> 8)
             if word >> 8 > largest:
                 raise self._frame_too_large(data, pos)
-            if end > len(data):
+            if end > size:
                 break
             frame_type = word & 0xFF
             stream_id &= frames.MAX_STREAM_ID

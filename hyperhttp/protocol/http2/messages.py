@@ -155,6 +155,7 @@ class MessageFrames(ControlFrames):
         begin = stream.filled
         stream.filled = begin + end - start
         buffer[begin : stream.filled] = data[start:end]
+        self.acknowledge(stream, end - start)
         stream.listener.receive_data(b"", end_stream)
 
     def _end_receiving(self, stream: H2Stream) -> None:

@@ -120,10 +120,13 @@ class ConnectionState:
             stream.consumed = 0
 
     def receive_into(self, stream: H2Stream, view: memoryview) -> bool:
-        """Let the rest of a response's content go straight into `view`; False where that is not what fits.
+        """Let the rest of a response's content go straight into `view`, acknowledged as it comes.
 
-        The peer may send all of it as things are, so nothing need be acknowledged. `view` is written to until the
-        stream has ended, one way or another.
+        `view` is written to until the stream has ended, one way or another.
+
+        Returns:
+            False where it is not as long as what is left, or where the peer may not send that much as things are: a
+            length is only a claim, and memory for content is bounded by windows.
         """
         if stream.phase != EXPECTS_CONTENT or stream.content_left != len(view) or stream.receive_left < len(view):
             return False

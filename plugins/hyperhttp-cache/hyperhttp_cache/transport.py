@@ -12,6 +12,7 @@ import hyperhttp
 from hyperhttp_cache.entry import key_of
 from hyperhttp_cache.parts import is_for_part, part_of, whole_of
 from hyperhttp_cache.policy import FAILURES, Policy, request_directives
+from hyperhttp_cache.revalidation import renew
 from hyperhttp_cache.sqlite import ForeignDatabaseError
 from hyperhttp_cache.storage import MemoryStorage
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from hyperhttp_cache.parts import Part
     from hyperhttp_cache.storage import Storage
 
-__all__ = ["CacheTransport"]
+__all__ = ["CacheTransport", "Serving"]
 
 logger = logging.getLogger("hyperhttp.cache")
 
@@ -76,7 +77,7 @@ class CacheTransport:
         self.storage: Storage = MemoryStorage() if storage is None else storage
         self._owns_storage = storage is None
         self._policy = Policy(shared=shared, stale_if_error=stale_if_error)
-        self._max_content = max_content
+        self.max_content = max_content
         self._transport = transport
         self.closed = False
 
@@ -90,7 +91,7 @@ class CacheTransport:
 
     async def send_onward(self, request: Request, onward: Onward) -> Response:
         """Answer a request from the storage, or send it on and store what comes."""
-        return await _Serving(self, request, onward).run()
+        return await Serving(self, request, onward).run()
 
     def close(self) -> None:
         """Close what the cache was made with: its own storage, and the transport behind it."""
@@ -101,118 +102,119 @@ class CacheTransport:
             self._transport.close()
 
 
-class _Serving:
+class Serving:
     """One request on its way through the cache."""
 
     def __init__(self, cache: CacheTransport, request: Request, onward: Onward) -> None:
-        self._cache = cache
-        self._policy = cache._policy
-        self._storage = cache.storage
-        self._request = request
+        self.cache = cache
+        self.policy = cache._policy
+        self.storage = cache.storage
+        self.request = request
         self._onward = onward
-        self._key = key_of(request)
+        self.key = key_of(request)
 
     async def run(self) -> Response:
-        request = self._request
+        """The answer: from the storage, or from the origin."""
+        request = self.request
         if request.method not in ("GET", "HEAD") or request.content is not None:
             return await self._write_through()
         extensions = request.extensions
         if extensions.get("cache") is False or extensions.get("upgrade"):
-            return _marked(await self._send(request), "bypass")
+            return _marked(await self.send(request), "bypass")
         conditions = [name for name in _OWN_CONDITIONS if name in request.headers]
         if conditions:
             return await self._run_conditional(conditions)
         now = time.time()
         entries = await self._entries()
-        entry = self._policy.usable(request, entries, now)
+        entry = self.policy.usable(request, entries, now)
         if entry is not None:
             return self._served(entry, "hit", now)
         if "only-if-cached" in request_directives(request):
             return self._not_cached()
-        entry = self._policy.usable_meanwhile(request, entries, now)
+        entry = self.policy.usable_meanwhile(request, entries, now)
         if entry is not None and self._begin_renewal(entry, entries):
             return self._served(entry, "revalidating", now)
         return await self._refresh(entries)
 
     async def _run_conditional(self, conditions: list[str]) -> Response:
         """What the request has conditions for is between it and the origin, but for a part of what is stored and fresh."""
-        request = self._request
+        request = self.request
         if is_for_part(conditions):
             now = time.time()
-            entry = self._policy.usable(request, await self._entries(), now)
+            entry = self.policy.usable(request, await self._entries(), now)
             part = None if entry is None else part_of(entry, request)
             if entry is not None and part is not None:
                 return self._served(entry, "hit", now, part)
         if "only-if-cached" in request_directives(request):
             return self._not_cached()
-        return _marked(await self._send(request), "bypass")
+        return _marked(await self.send(request), "bypass")
 
     async def _entries(self) -> list[Entry]:
         """What is stored and may serve the request, fresh or not."""
-        return [entry for entry in await self._ask(self._storage.get, self._key) or () if entry.serves(self._request)]
+        return [entry for entry in await self.ask(self.storage.get, self.key) or () if entry.serves(self.request)]
 
     def _not_cached(self) -> Response:
         """Nothing is stored, and the origin must not be asked (section 5.2.1.7)."""
         return _marked(self._onward.response(504, [(b"Content-Length", b"0")], reason="Gateway Timeout"), "miss")
 
     async def _write_through(self) -> Response:
-        response = _marked(await self._send(self._request), "bypass")
-        if self._policy.invalidates(self._request, response):
-            await self._forget(None)
+        response = _marked(await self.send(self.request), "bypass")
+        if self.policy.invalidates(self.request, response):
+            await self.forget(None)
         return response
 
     async def _refresh(self, entries: list[Entry]) -> Response:
         """Ask the origin, with conditions where something is stored."""
         requested_at = time.time()
         try:
-            response = await self._send(self._conditional(entries))
+            response = await self.send(self.conditional(entries))
         except _FAILED as error:
-            entry = self._policy.usable_after_failure(self._request, entries, time.time())
+            entry = self.policy.usable_after_failure(self.request, entries, time.time())
             if entry is None or isinstance(error, hyperhttp.AddressNotAllowed):
                 raise
             return self._served(entry, "stale", time.time())
         now = time.time()
         if response.status_code in FAILURES:
-            entry = self._policy.usable_after_failure(self._request, entries, now)
+            entry = self.policy.usable_after_failure(self.request, entries, now)
             if entry is not None:
                 response.give_up()
                 return self._served(entry, "stale", now)
         if not entries:
-            await self._keep(response, (), requested_at, now)
+            await self.keep(response, (), requested_at, now)
             return _marked(response, "miss")
-        found = self._policy.confirm(entries, response, requested_at, now)
+        found = self.policy.confirm(entries, response, requested_at, now)
         if found.entry is not None:
             response.give_up()
-            await self._ask(self._storage.put, self._key, found.entry, found.outdated)
+            await self.ask(self.storage.put, self.key, found.entry, found.outdated)
             return self._served(found.entry, "confirmed", now)
         if found.again:
             response.give_up()
-            await self._forget(found.outdated)
+            await self.forget(found.outdated)
             return await self._refresh([])
-        await self._keep(response, found.outdated, requested_at, now)
+        await self.keep(response, found.outdated, requested_at, now)
         return _marked(response, "miss")
 
-    def _conditional(self, entries: list[Entry]) -> Request:
+    def conditional(self, entries: list[Entry]) -> Request:
         """The request, with conditions where something is stored."""
-        request = self._request
+        request = self.request
         if entries:
             request = copy(request)
-            request.headers.update(self._policy.conditions(entries))
+            request.headers.update(self.policy.conditions(entries))
         return request
 
-    async def _keep(self, response: Response, outdated: Collection[str], requested_at: float, now: float) -> bool:
+    async def keep(self, response: Response, outdated: Collection[str], requested_at: float, now: float) -> bool:
         """Have the response stored when all of its content has been read; False where it must not be."""
-        response.request = self._request
-        entry = self._policy.storable(self._request, response, requested_at, now)
-        limit = self._cache._max_content
+        response.request = self.request
+        entry = self.policy.storable(self.request, response, requested_at, now)
+        limit = self.cache.max_content
         length = response.headers.get("content-length", "")
         if entry is None or (length.isascii() and length.isdigit() and int(length) > limit):
             if outdated:
-                await self._forget(outdated)
+                await self.forget(outdated)
             return False
 
         async def done(content: bytes) -> None:
-            await self._ask(self._storage.put, self._key, replace(entry, content=content), outdated)
+            await self.ask(self.storage.put, self.key, replace(entry, content=content), outdated)
 
         await self._onward.keep(response, limit, done)
         return True
@@ -221,57 +223,12 @@ class _Serving:
 
     def _begin_renewal(self, entry: Entry, entries: list[Entry]) -> bool:
         """Confirm what is stored in the background; False where there is none, and the origin is asked at once."""
-        cache, request = self._cache, copy(self._request)  # its caller may change it meanwhile
+        cache, request = self.cache, copy(self.request)  # its caller may change it meanwhile
 
-        async def renew(onward: Onward) -> None:
-            await _Serving(cache, request, onward).renew(entries)
+        async def run(onward: Onward) -> None:
+            await renew(Serving(cache, request, onward), entries)
 
-        return self._onward.start((cache, self._key, entry.id), renew)
-
-    async def renew(self, entries: list[Entry]) -> None:
-        """Confirm or replace what is stored; what fails is logged, and leaves it as it is."""
-        url = self._request.url.redacted
-        try:
-            await self._renew(entries)
-        except hyperhttp.ClientClosed:
-            logger.debug("%s was not confirmed: the client was closed", url)
-        except hyperhttp.HyperHTTPError as error:
-            level = logging.DEBUG if self._cache.closed else logging.WARNING
-            logger.log(level, "%s could not be confirmed, and stays stale: %s", url, error)
-        except Exception:
-            logger.exception("%s could not be confirmed, and stays stale", url)
-
-    async def _renew(self, entries: list[Entry]) -> None:
-        requested_at = time.time()
-        response = await self._send(self._conditional(entries))
-        try:
-            await self._renew_by(response, entries, requested_at)
-        finally:
-            response.give_up()
-
-    async def _renew_by(self, response: Response, entries: list[Entry], requested_at: float) -> None:
-        now = time.time()
-        if response.status_code >= 500:
-            msg = f"the origin answered {response.status_code}"
-            raise hyperhttp.HTTPStatusError(msg, request=self._request, response=response)
-        found = self._policy.confirm(entries, response, requested_at, now)
-        if found.entry is not None:
-            await self._ask(self._storage.put, self._key, found.entry, found.outdated)
-        elif found.again:
-            await self._forget(found.outdated)
-        else:  # whatever it is, what is stored is not what the origin would send now (RFC 9111 section 4.3.3)
-            outdated = [entry.id for entry in entries]
-            if await self._keep(response, outdated, requested_at, now) and not await self._read(response):
-                await self._forget(outdated)
-
-    async def _read(self, response: Response) -> bool:
-        """Read the content, so that it is stored; False where it is larger than what is stored."""
-        size = 0
-        async for piece in response.aiter_raw():
-            size += len(piece)
-            if size > self._cache._max_content:
-                return False
-        return True
+        return self._onward.start((cache, self.key, entry.id), run)
 
     # -- both --------------------------------------------------------------------------------------------------------
 
@@ -286,16 +243,18 @@ class _Serving:
         )
         return _marked(response, how)
 
-    async def _send(self, request: Request) -> Response:
-        return await self._onward.send(request, self._cache._transport)
+    async def send(self, request: Request) -> Response:
+        """What the origin says."""
+        return await self._onward.send(request, self.cache._transport)
 
-    async def _forget(self, ids: Collection[str] | None) -> None:
-        await self._ask(self._storage.remove, self._key, ids)
+    async def forget(self, ids: Collection[str] | None) -> None:
+        """Remove entries of this URL: those with these ids, or all."""
+        await self.ask(self.storage.remove, self.key, ids)
 
-    async def _ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    async def ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Ask the storage; one that fails is as good as none."""
         try:
-            if self._storage.blocks:
+            if self.storage.blocks:
                 return await self._onward.call(function, *arguments)
             return function(*arguments)
         except ForeignDatabaseError:

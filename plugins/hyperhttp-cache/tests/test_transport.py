@@ -453,3 +453,53 @@ async def test_hosts_that_are_asked_for_at_one_address_are_kept_apart(face, stor
                 assert (await client.get(url, headers={"Host": host})).content == host.encode()
         assert await client.how(url, headers={"Host": "one.test"}) == "hit"
         assert (await client.get(url)).content == url.split("/")[2].encode()
+
+
+# -- parts ---------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_part_of_what_is_stored_and_fresh_needs_no_origin(face, storage, serve, origin, clock):
+    url = serve("part", reply(b"0123456789", "max-age=60", ETag='"v1"', Content_Type="text/plain"))
+    async with face.client(storage) as client:
+        await client.get(url)
+        for fields in ({}, {"If-Range": '"v1"'}):
+            response = await client.get(url, headers={"Range": "bytes=2-4", **fields})
+            assert (response.status_code, response.content) == (206, b"234")
+            assert response.headers["content-range"] == "bytes 2-4/10"
+            assert response.headers["content-length"] == "3"
+            assert response.headers["etag"] == '"v1"'
+            assert response.extensions["cache"] == "hit"
+        assert (await client.get(url)).content == b"0123456789"
+        assert len(origin.requests) == 1
+
+
+async def test_a_part_that_only_the_origin_knows_comes_from_there(face, storage, serve, origin, clock):
+    def part(exchange):
+        if "range" not in exchange.headers:
+            return reply(b"0123456789", "max-age=60", ETag='"v1"')
+        return Reply(206, [("Content-Range", "bytes 2-4/10"), ("Cache-Control", "max-age=60")], b"xyz")
+
+    url = serve("theirs", part)
+    async with face.client(storage) as client:
+        wanted = {"Range": "bytes=2-4"}
+        assert (await client.get(url, headers=wanted)).content == b"xyz"  # nothing is stored, and 206 never is
+        assert storage.get(url) == []
+        assert (await client.get(url, headers={**wanted, "Cache-Control": "only-if-cached"})).status_code == 504
+        await client.get(url)
+        assert (await client.get(url, headers={**wanted, "If-Range": '"v2"'})).content == b"xyz"
+        assert (await client.get(url, headers={**wanted, "If-Match": '"v1"'})).content == b"xyz"
+        assert (await client.get(url, headers={**wanted, "Cache-Control": "no-cache"})).content == b"xyz"
+        assert (await client.get(url, headers={"Range": "bytes=2-4,6-7"})).content == b"xyz"
+        assert (await client.get(url, headers=wanted)).content == b"234"
+        clock.move(100)
+        response = await client.get(url, headers=wanted)
+        assert (response.content, response.extensions["cache"]) == (b"xyz", "bypass")
+        assert [entry.content for entry in storage.get(url)] == [b"0123456789"]
+
+
+async def test_an_answer_in_parts_that_nobody_asked_for_is_not_stored(face, serve):
+    storage = MemoryStorage()
+    url = serve("unasked", Reply(206, [("Content-Range", "bytes 0-2/10"), ("Cache-Control", "max-age=60")], b"012"))
+    async with face.client(storage) as client:
+        assert (await client.get(url)).status_code == 206
+    assert len(storage) == 0

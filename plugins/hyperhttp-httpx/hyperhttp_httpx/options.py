@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import hyperhttp
 
-__all__ = ["client_options", "timeout_of"]
+__all__ = ["client_options", "sending_extensions", "timeout_of"]
 
 #: What the peer's client does, with the options it was given itself.
 _PEERS_OWN: Final = frozenset(
@@ -93,3 +93,14 @@ def timeout_of(extensions: dict[str, Any]) -> hyperhttp.Timeout:
     given = extensions.get("timeout") or {}
     phases = {name: given.get(name) for name in ("connect", "read", "write", "pool", "total")}
     return hyperhttp.Timeout(**{name: None if value is None else max(value, 1e-9) for name, value in phases.items()})
+
+
+def sending_extensions(extensions: dict[str, Any]) -> dict[str, Any]:
+    """What a request says of its target and of the name in the TLS handshake; both packages take text and bytes."""
+    found: dict[str, Any] = {name: extensions[name] for name in ("target", "sni_hostname") if name in extensions}
+    name = found.get("sni_hostname")
+    if isinstance(name, bytes):
+        found["sni_hostname"] = name.decode("ascii", "backslashreplace")
+    elif name == "":
+        del found["sni_hostname"]  # as if there were none
+    return found

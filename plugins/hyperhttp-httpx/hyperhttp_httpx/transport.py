@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import hyperhttp
 from hyperhttp_httpx.network import AsyncStream, SyncStream, protocol_asked_for
-from hyperhttp_httpx.options import client_options, timeout_of
+from hyperhttp_httpx.options import client_options, sending_extensions, timeout_of
 from hyperhttp_httpx.peer import Peer, join_bases, peer_of
 from hyperhttp_httpx.streams import AsyncUpload, SyncUpload
 from hyperhttp_httpx.trace import Trace
@@ -234,12 +234,6 @@ def _pause(attempt: int) -> float:
 
 def _request(peer: Peer, request: Any, upload: Any) -> tuple[hyperhttp.Request, dict[str, Any]]:
     """Our request, with the same method, target, and fields in the same order and spelling; and options to send it with."""
-    if "target" in request.extensions:
-        msg = "the request extension 'target' is not supported: the request target is the URL's"
-        raise hyperhttp.LocalProtocolError(msg)
-    if "sni_hostname" in request.extensions:
-        msg = "the request extension 'sni_hostname' is not supported: the server is asked for, and verified, by the URL's host"
-        raise hyperhttp.LocalProtocolError(msg)
     stream = request.stream
     content: Any
     if type(stream) is peer.byte_stream:
@@ -251,7 +245,8 @@ def _request(peer: Peer, request: Any, upload: Any) -> tuple[hyperhttp.Request, 
     url = str(request.url)
     if request.url.scheme in _PLAIN:
         url = _PLAIN[request.url.scheme] + url[len(request.url.scheme) :]
-    ours = hyperhttp.Request(request.method, url, headers=request.headers.raw, content=content)
+    extensions = sending_extensions(request.extensions)
+    ours = hyperhttp.Request(request.method, url, headers=request.headers.raw, content=content, extensions=extensions)
     protocol = protocol_asked_for(request) if content is None else None
     if protocol is None:
         return ours, {}

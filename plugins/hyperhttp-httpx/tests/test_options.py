@@ -4,7 +4,7 @@ import pytest
 
 import hyperhttp
 from hyperhttp_httpx import HyperTransport, SyncHyperTransport
-from hyperhttp_httpx.options import NoCookies, client_options, timeout_of
+from hyperhttp_httpx.options import NoCookies, client_options, sending_extensions, timeout_of
 
 DEFAULTS = {
     "verify": True,
@@ -96,3 +96,11 @@ def test_the_jar_stays_empty():
     jar.extract(hyperhttp.URL("https://example.com/"), [b"a=1"])
 
     assert not jar
+
+
+def test_what_is_said_of_target_and_name_is_taken_over():
+    given = {"target": b"*", "sni_hostname": b"a.example", "timeout": {}, "trace": print}
+
+    assert sending_extensions(given) == {"target": b"*", "sni_hostname": "a.example"}
+    assert sending_extensions({"sni_hostname": ""}) == {}
+    assert sending_extensions({}) == {}

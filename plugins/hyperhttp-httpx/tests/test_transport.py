@@ -12,6 +12,7 @@ import pytest
 import hyperhttp
 from hyperhttp.plugins import Address
 from hyperhttp.testing import ReadRequest, Reply, Reset, Stall
+from hyperhttp.testing.tls import shared_authority
 from hyperhttp_httpx import HyperTransport, SyncHyperTransport
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -297,14 +298,72 @@ async def test_a_certificate_nobody_trusts_is_a_failure_to_connect(side, origin)
 
 
 async def test_what_may_not_be_sent_is_refused(side, origin):
-    async with side.client() as client:
+    async with side.client(verify=origin.ca_pem) as client:
         with pytest.raises(side.peer.LocalProtocolError):
             await client.get(f"{origin.url}/get", headers=[(b"X-Broken", b"a\r\nb: c")])
-        for name in ("target", "sni_hostname"):
+        for name, value in (
+            ("target", b"/a b"),
+            ("target", "/\r\n"),
+            ("sni_hostname", "a/b"),
+            ("sni_hostname", b"\xff"),
+        ):
             with pytest.raises(side.peer.LocalProtocolError, match=name):
-                await client.get(f"{origin.url}/get", extensions={name: b"/"})
+                await client.get(f"{origin.https_url}/get", extensions={name: value})
+        for extensions in ({"target": b"http://elsewhere.example/"}, {"target": b"*"}):
+            with pytest.raises(side.peer.LocalProtocolError, match="over HTTP/2"):
+                await client.get(f"{origin.https_url}/get", extensions=extensions)
 
     assert origin.requests == []
+
+
+@pytest.mark.parametrize(
+    ("method", "target"), [("GET", b"/raw|path?x"), ("OPTIONS", b"*"), ("GET", b"http://elsewhere.example/x")]
+)
+async def test_a_target_is_sent_as_it_is_and_as_the_peers_own_transport_sends_it(
+    side, hyperhttp_scripted_server, method, target
+):
+    server = hyperhttp_scripted_server([b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"], repeat=True)
+    own = side.peer.AsyncHTTPTransport() if side.is_async else side.peer.HTTPTransport()
+    async with side.client() as client:
+        await client.request(method, f"{server.url}/path", extensions={"target": target})
+    await side.handle(own, side.peer.Request(method, f"{server.url}/path", extensions={"target": target}))
+    await side.close(own)
+
+    ours, theirs = (request.partition(b"\r\n")[0] for request in server.requests)
+    assert ours == theirs == method.encode() + b" " + target + b" HTTP/1.1"
+
+
+async def test_over_http2_a_target_is_a_path(side, origin):
+    async with side.client(verify=origin.ca_pem) as client:
+        response = await client.get(f"{origin.https_url}/get", extensions={"target": b"/anything/raw?x"})
+
+    assert response.http_version == "HTTP/2"
+    assert response.json()["url"].endswith("/anything/raw?x")
+
+
+@pytest.mark.parametrize("name", ["localhost", b"localhost"])
+async def test_the_server_is_asked_for_and_verified_by_the_name_that_is_given(side, name, hyperhttp_scripted_server):
+    names = []
+    context = shared_authority().server_context(names=["localhost"])
+    context.sni_callback = lambda _socket, asked, _context: names.append(asked)
+    server = hyperhttp_scripted_server([b"HTTP/1.1 204 No Content\r\n\r\n"], repeat=True, tls=context)
+    url = server.url.replace("localhost", "127.0.0.1")
+
+    async with side.client(verify=shared_authority().client_context()) as client:
+        with pytest.raises(side.peer.ConnectError, match=r"not for '127\.0\.0\.1'"):
+            await client.get(url)
+        with pytest.raises(side.peer.ConnectError, match=r"not for 'other\.example'"):
+            await client.get(url, extensions={"sni_hostname": "other.example"})
+        assert (await client.get(url, extensions={"sni_hostname": name})).status_code == 204
+        with pytest.raises(side.peer.ConnectError, match=r"not for '127\.0\.0\.1'"):
+            await client.get(url)  # it does not meet the connection that was opened under the other name
+
+    assert names == [None, "other.example", "localhost", None]
+
+
+async def test_an_empty_name_is_none(side, origin):
+    async with side.client(verify=origin.ca_pem) as client:
+        assert (await client.get(f"{origin.https_url}/get", extensions={"sni_hostname": ""})).status_code == 200
 
 
 @pytest.mark.parametrize("url", ["ftp://example.com/", "//example.com/"])

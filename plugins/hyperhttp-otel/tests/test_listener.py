@@ -449,7 +449,9 @@ async def test_what_an_http2_server_leaves_untouched_has_a_span_of_its_own(
 async def test_credentials_for_a_forwarding_proxy_are_kept_when_it_has_closed_the_connection(
     face: Any, telemetry: Any, hyperhttp_scripted_server: Any
 ) -> None:
-    asks = b'HTTP/1.1 407 No\r\nProxy-Authenticate: Digest realm="r", nonce="n", qop="auth"\r\nContent-Length: 0\r\n\r\n'
+    asks = (
+        b'HTTP/1.1 407 No\r\nProxy-Authenticate: Digest realm="r", nonce="n", qop="auth"\r\nContent-Length: 0\r\n\r\n'
+    )
     server = hyperhttp_scripted_server([asks, [Close()], b"HTTP/1.1 204 No Content\r\n\r\n"])
     proxy = hyperhttp.Proxy(server.url, auth=DigestAuth("user", "secret"))
     async with face.client(telemetry.plugin(), proxies=proxy) as client:

@@ -16,9 +16,11 @@ import hyperhttp
 from hyperhttp_requests.errors import requests_from
 from hyperhttp_requests.outgoing import check_files, proxy_of, request_from, timeout_of
 from hyperhttp_requests.raw import RawResponse
+from hyperhttp_requests.retrying import Attempts, is_unknown_scheme, retries_of
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
+    from urllib3.util import Retry
 
 __all__ = ["HyperAdapter"]
 
@@ -41,16 +43,23 @@ class HyperAdapter(BaseAdapter):
     Redirects, cookies, authentication, decoding and hooks stay requests' own.
 
     Args:
+        max_retries: further attempts to connect, before anything was sent; or a ``Retry`` of urllib3.
         **options: options of `hyperhttp.SyncClient` that are about connections, such as ``http2=``, ``max_connections=``,
             ``address_policy=``, ``resolver=``, ``uds=``.
+
+    Attributes:
+        max_retries: a ``Retry`` of urllib3.
 
     Raises:
         TypeError: an option is unknown, or is requests' business.
         ValueError: a value is out of range.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, max_retries: int | Retry = 0, **options: Any) -> None:
         super().__init__()
+        self.max_retries = retries_of(max_retries)
+        if max_retries and "retry" in options:
+            raise TypeError("max_retries= and retry= would multiply: give one of them")
         foreign = sorted(_THEIRS & options.keys())
         if foreign:
             msg = f"{foreign[0]}= is not an option of the adapter: requests has its own, of a session or a request"
@@ -88,22 +97,37 @@ class HyperAdapter(BaseAdapter):
         """
         limits = timeout_of(timeout)
         proxy = proxy_of(request, proxies)
-        secure = (request.url or "").lower().startswith("https")
-        held = self._hold(verify, cert) if secure or proxy else self._hold(True, None)
+        proxied = proxy is not None
+        attempts = Attempts(retries_of(self.max_retries), request, proxied=proxied)
         try:
             ours = request_from(request)
-            response = held.client.send(ours, auth=None, proxy=proxy, timeout=limits, stream=True)
-        except hyperhttp.ProxyError as error:
-            if error.phase == "connect" and error.host is None:  # nobody speaks its scheme
-                raise InvalidSchema(str(error), request=request) from error
-            raise requests_from(error, request, proxied=proxy is not None) from error
         except hyperhttp.HyperHTTPError as error:
-            raise requests_from(error, request, proxied=proxy is not None) from error
+            raise requests_from(error, request, proxied=proxied) from error
+        while True:
+            try:
+                raw = self._send_once(ours, limits, verify, cert, proxy)
+            except hyperhttp.HyperHTTPError as error:
+                if attempts.go_on_after_error(error, can_send=_can_send(ours)):
+                    continue
+                if is_unknown_scheme(error):
+                    raise InvalidSchema(str(error), request=request) from error
+                raise requests_from(error, request, proxied=proxied) from error
+            if not attempts.go_on_after(raw, can_send=_can_send(ours)):
+                raw.retries = attempts.retries
+                return self.build_response(request, raw)
+
+    def _send_once(
+        self, request: hyperhttp.Request, limits: hyperhttp.Timeout, verify: Any, cert: Any, proxy: str | None
+    ) -> RawResponse:
+        secure = request.url.scheme == "https"
+        held = self._hold(verify, cert) if secure or proxy else self._hold(True, None)
+        try:
+            response = held.client.send(request, auth=None, proxy=proxy, timeout=limits, stream=True)
         finally:
             with self._lock:
                 held.users -= 1
             held.close_if_retired()  # the adapter was closed meanwhile, and this has failed, or has no content to wait for
-        return self.build_response(request, RawResponse(response, held.close_if_retired))
+        return RawResponse(response, held.close_if_retired)
 
     def build_response(self, req: PreparedRequest, resp: RawResponse) -> Response:
         """A response of requests from one of urllib3's class; meant for those who extend the adapter."""
@@ -131,10 +155,11 @@ class HyperAdapter(BaseAdapter):
             held.close_if_retired()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_options": self._options}
+        return {"_options": self._options, "max_retries": self.max_retries}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._options = state["_options"]
+        self.max_retries = state["max_retries"]
         self._start()
 
     def _hold(self, verify: Any, cert: Any) -> _Held:
@@ -174,6 +199,10 @@ class HyperAdapter(BaseAdapter):
     def _new_client(self, *, verify: Any, cert: Any) -> hyperhttp.SyncClient:
         trust = {"verify": verify} if cert is None else {"verify": verify, "cert": cert}
         return hyperhttp.SyncClient(cookies=_NoCookies(), trust_env=False, **trust, **self._options)
+
+
+def _can_send(request: hyperhttp.Request) -> bool:
+    return request.content is None or request.content.can_send
 
 
 class _Held:

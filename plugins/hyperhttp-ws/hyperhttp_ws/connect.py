@@ -75,10 +75,10 @@ class Connector:
 
     async def _connect(self) -> WebSocket:
         if self._client is not None:
-            return WebSocket(*await _open(self._client, self._url, self._options), None)
+            return _attended(WebSocket(*await _open(self._client, self._url, self._options), None))
         client = Client(**self._client_options())
         try:
-            return WebSocket(*await _open(client, self._url, self._options), client)
+            return _attended(WebSocket(*await _open(client, self._url, self._options), client))
         except BaseException:
             await client.close()
             raise
@@ -171,6 +171,11 @@ async def _open(
         close_timeout=options.get("close_timeout", 10.0),
     )
     return session, response, subprotocol
+
+
+def _attended(socket: WebSocket) -> WebSocket:
+    socket._session.attend()
+    return socket
 
 
 async def _settle(value: Any) -> Any:

@@ -1,6 +1,6 @@
-"""permessage-deflate (RFC 7692) that never inflates more than is wanted, and the limit on messages that are not deflated.
+"""permessage-deflate (RFC 7692) that never inflates more than is wanted.
 
-Both are extensions as wsproto knows them: it asks them about each frame's header and payload.
+It is an extension as wsproto knows them, which is asked about each frame's header and payload.
 """
 
 from __future__ import annotations
@@ -8,18 +8,16 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Any, Final
 
-from wsproto.extensions import Extension
 from wsproto.extensions import PerMessageDeflate as _PerMessageDeflate
 from wsproto.frame_protocol import CloseReason, Opcode, RsvBits
 
 if TYPE_CHECKING:
     from wsproto.frame_protocol import FrameDecoder, FrameProtocol
 
-__all__ = ["PerMessageDeflate", "SizeLimit"]
+__all__ = ["PerMessageDeflate"]
 
 _TAIL: Final = b"\x00\x00\xff\xff"
 """What a sender cuts off the end of each message (RFC 7692 section 7.2.1)."""
-_NO_BITS: Final = RsvBits(False, False, False)
 _RSV1: Final = RsvBits(True, False, False)
 
 
@@ -144,31 +142,3 @@ class PerMessageDeflate(_PerMessageDeflate):
             return CloseReason.INVALID_FRAME_PAYLOAD_DATA
         self._inflated += len(inflated)
         return CloseReason.MESSAGE_TOO_BIG if self._inflated > self.limit else inflated
-
-
-class SizeLimit(Extension):
-    """Refuses a message by the headers of its frames, before its payload is there. It is never offered to a server."""
-
-    name = "hyperhttp-size-limit"
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._size = 0
-
-    def enabled(self) -> bool:
-        """Always."""
-        return True
-
-    def offer(self) -> bool:
-        """Never."""
-        return False
-
-    def frame_inbound_header(
-        self, proto: FrameDecoder | FrameProtocol, opcode: Opcode, rsv: RsvBits, payload_length: int
-    ) -> CloseReason | RsvBits:
-        """A frame begins."""
-        if not opcode.iscontrol():
-            self._size = payload_length + (self._size if opcode is Opcode.CONTINUATION else 0)
-            if self._size > self._limit:
-                return CloseReason.MESSAGE_TOO_BIG
-        return _NO_BITS

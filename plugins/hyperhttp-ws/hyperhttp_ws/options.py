@@ -29,7 +29,8 @@ class WebSocketOptions(TypedDict, total=False):
         http2: False never uses HTTP/2, True negotiates it, ``"prior-knowledge"`` insists. By default a connection that
             is open already and offers WebSockets is used (RFC 8441), otherwise HTTP/1.1.
         max_message_size: bytes a message may have once it is inflated; 16 MiB by default.
-        ping_interval: seconds of silence, while somebody receives, before a ping; 20 by default, None for none.
+        ping_interval: seconds of silence before a ping; 20 by default, None for none. Of a blocking WebSocket they count
+            while somebody receives.
         ping_timeout: seconds the peer has to say anything then; 20 by default, None for ever.
         close_timeout: seconds the peer has to answer a Close frame; 10 by default.
     """

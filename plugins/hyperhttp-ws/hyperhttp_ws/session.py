@@ -1,7 +1,8 @@
 """An open WebSocket, in one text for both faces: over the stream of a blocking client nothing here suspends.
 
 There is no task and no thread beside the caller's. Whoever receives answers pings, sends the keep-alive pings that are due,
-and notices that the peer is gone.
+and notices that the peer is gone. While nobody does, a timer does so on asyncio, and keeps the messages that come for whoever
+receives next.
 """
 
 from __future__ import annotations
@@ -22,20 +23,25 @@ from hyperhttp import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from hyperhttp.plugins import UpgradedStream
+    from hyperhttp_ws.attending import Attendant
     from hyperhttp_ws.framing import Framing, MessageData
 
 __all__ = ["KeepAlive", "Session"]
 
 _NEVER: Final = math.inf
-#: Bytes that are taken apart at once.
-_PIECE: Final = 262_144
 #: Messages that a failed send takes out of the way to find out how the peer has closed.
 _KEPT: Final = 16
 #: Times that what is there already is looked at after a deadline: a peer that never stops talking must not move it.
 _OVERTIME: Final = 2
+#: Bytes of messages that are kept while nobody receives, when nothing more is heard.
+_MOST: Final = 262_144
+#: Seconds within which what the peer says is heard while nobody receives.
+_TICK: Final = 5.0
+#: Seconds that a look which is due is left to whoever receives.
+_INSTANT: Final = 0.02
 _PAYLOAD: Final = b"keep-alive"
 
 _now = time.monotonic
@@ -59,6 +65,16 @@ class KeepAlive:
         """Bytes came."""
         self._heard_at = _now()
         self._asked_at = 0.0
+
+    @property
+    def is_on(self) -> bool:
+        """Pings are sent at all."""
+        return self._interval < _NEVER
+
+    @property
+    def tick(self) -> float:
+        """Seconds between looks at what has come."""
+        return min(self._interval, _TICK)
 
     @property
     def due(self) -> float:
@@ -114,7 +130,6 @@ class Session:
         self._write_timeout = write_timeout
         self._close_timeout = close_timeout
         self._lock = threading.RLock()  # one thread may receive while another sends
-        self._rest = memoryview(b"")
         self._kept: deque[MessageData] = deque()
         self._pings: dict[bytes, float] = {}
         self._cause: Exception | None = None
@@ -122,6 +137,7 @@ class Session:
         self._why = ""
         self._receiving = False
         self._closing = False
+        self._attendant: Attendant | None = None
 
     # -- receiving ---------------------------------------------------------------------------------------------------
 
@@ -150,13 +166,9 @@ class Session:
         with self._lock:
             if self._kept:
                 return self._kept.popleft()
-            while True:
-                message = self._framing.pull()
-                self._react()
-                if message is not None or not self._rest or self.close_code is not None:
-                    return message
-                piece, self._rest = self._rest[:_PIECE], self._rest[_PIECE:]
-                self._framing.receive_data(bytes(piece))
+            message = self._framing.pull()
+            self._react()
+            return message
 
     async def _next_bytes(self, deadline: float) -> bool:
         """Wait for bytes, keeping the connection alive meanwhile; False once the deadline has passed."""
@@ -173,13 +185,17 @@ class Session:
         except HyperHTTPError as error:
             self._end(1006, "", str(error), error)
             return True
+        self._hear(data)
+        return True
+
+    def _hear(self, data: bytes) -> None:
+        """Bytes came; none at the end."""
         with self._lock:
             if data:
                 self._keep_alive.heard()
-                self._rest = memoryview(bytes(self._rest) + data if self._rest else data)
+                self._framing.receive_data(data)
             elif self.close_code is None:
                 self._end(1006, "", "the connection ended without a Close frame")
-        return True
 
     def _react(self) -> None:
         """Answer what the peer has said besides messages."""
@@ -218,6 +234,55 @@ class Session:
                 self._end(1006, "", f"the peer said nothing within {self._keep_alive}")
                 self.stream.abort()
 
+    # -- while nobody receives, on asyncio ---------------------------------------------------------------------------
+
+    def attend(self) -> None:
+        """Keep the connection alive, and notice its end, also while nobody receives; until it is closed."""
+        if self._keep_alive.is_on:
+            from hyperhttp_ws.attending import Attendant  # which needs a loop
+
+            self._attendant = Attendant(self)
+
+    def look_after(self) -> float | None:
+        """Do what is due unless somebody receives, and so does it; seconds until the next look, None for never."""
+        if not self._is_open() or self._closing:
+            return None
+        if not self._receiving and not self._listen():
+            return (
+                self._keep_alive.tick
+            )  # what the peer says cannot be heard until somebody receives: it cannot be asked either
+        if not self._is_open():
+            return None
+        if not self._receiving and self._keep_alive.due <= _now():
+            self._ask_for_life()
+        soonest = max(self._keep_alive.due - _now(), _INSTANT)
+        return min(soonest, self._keep_alive.tick) if self._is_open() else None
+
+    def _listen(self) -> bool:
+        """Take in what has come, answer it, and keep messages; False where too much is kept, or on its way to the peer."""
+        while len(self._kept) < _KEPT and sum(map(len, self._kept)) < _MOST:
+            if self._keep_message():
+                continue
+            data = self._poll() if self._is_open() else None
+            if data is None:
+                return not self.stream.congested
+            self._hear(data)
+        return False
+
+    def _poll(self) -> bytes | None:
+        """What has come; None where nothing has, so that one would have to wait for it."""
+        waiting = self.stream.receive()
+        try:
+            waiting.send(None)
+        except StopIteration as stop:
+            data: bytes = stop.value
+            return data
+        except HyperHTTPError as error:
+            self._end(1006, "", str(error), error)
+            return None
+        waiting.close()  # as a caller that was cancelled: nothing is lost
+        return None
+
     # -- sending -----------------------------------------------------------------------------------------------------
 
     async def send(self, data: MessageData, *, final: bool = True) -> None:
@@ -227,22 +292,25 @@ class Session:
     async def ping(self, payload: bytes = b"") -> None:
         """Send a ping."""
 
-        def render() -> bytes:
+        def render() -> list[bytes]:
             data = self._framing.ping(payload)
             while len(self._pings) >= _KEPT:
                 del self._pings[next(iter(self._pings))]
             self._pings[payload] = _now()
-            return data
+            return [data]
 
         await self._send(render)
 
-    async def _send(self, render: Callable[[], bytes]) -> None:
+    async def _send(self, render: Callable[[], Iterable[bytes]]) -> None:
         try:
             with self._lock:
                 self._check_open()
                 if self._closing:
                     raise self._closed_error()
-                self.stream.write(self._framing.answer_ping() + render())
+                pieces = render()
+                self._write_last(self._framing.answer_ping())
+                for piece in pieces:
+                    self.stream.write(piece)
                 waits = self.stream.congested
             await self.stream.drain(self._write_timeout)
             if waits:
@@ -259,16 +327,19 @@ class Session:
     async def _find_end(self, error: Exception) -> None:
         """The connection takes nothing more: look for the Close frame in what had come before."""
         while self.close_code is None and len(self._kept) < _KEPT:
-            with self._lock:
-                kept, self._kept = self._kept, deque()
-                message = self._pull()
-                self._kept = kept
-                if message is not None:
-                    self._kept.append(message)
-                    continue
-            if not await self._next_bytes(0.0):
+            if not self._keep_message() and not await self._next_bytes(0.0):
                 break
         self._end(1006, "", str(error), error)
+
+    def _keep_message(self) -> bool:
+        """Put the next message of what has come away, for whoever receives; False where there is none."""
+        with self._lock:
+            kept, self._kept = self._kept, deque()
+            message = self._pull()
+            self._kept = kept
+            if message is not None:
+                self._kept.append(message)
+        return message is not None
 
     def _write_last(self, data: bytes) -> None:
         """Send what must not make anybody wait; it does not matter whether it arrives."""
@@ -310,7 +381,9 @@ class Session:
             if self.close_code is None:
                 self.close_code, self.close_reason = code, reason
                 self._why, self._cause = why, cause
-                self._rest = memoryview(b"")
+                if self._attendant is not None:
+                    self._attendant.stop()
+                    self._attendant = None
                 self._free()
 
     def _free(self) -> None:

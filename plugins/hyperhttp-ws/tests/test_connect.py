@@ -134,9 +134,9 @@ async def test_the_limits_of_the_handshake_do_not_bound_what_follows(face, serve
         release.wait(10)
         connection.send("late")
 
-    async with face.connect(serve(handler), timeout=hyperhttp.Timeout(0.2, total=0.3)) as socket:
+    async with face.connect(serve(handler), timeout=hyperhttp.Timeout(1.0, total=1.2)) as socket:
         with pytest.raises(hyperhttp.ReadTimeout, match="no message"):
-            await socket.recv(timeout=0.5)
+            await socket.recv(timeout=1.4)
         release.set()
         assert await socket.recv() == "late"
 

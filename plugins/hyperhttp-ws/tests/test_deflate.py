@@ -6,7 +6,7 @@ from wsproto.events import TextMessage
 from wsproto.extensions import PerMessageDeflate as Unbounded
 from wsproto.frame_protocol import CloseReason, Opcode, RsvBits
 
-from hyperhttp_ws.deflate import PerMessageDeflate, SizeLimit
+from hyperhttp_ws.deflate import PerMessageDeflate
 
 PLAIN, DEFLATED = RsvBits(False, False, False), RsvBits(True, False, False)
 
@@ -163,26 +163,6 @@ def test_the_unbounded_extension_becomes_a_bounded_one():
     assert isinstance(extension, PerMessageDeflate)
     assert extension.offer() == "client_max_window_bits=11; server_max_window_bits=15; server_no_context_takeover"
     assert PerMessageDeflate.bounded(extension) is extension
-
-
-@pytest.mark.parametrize(
-    ("frames", "allowed"),
-    [
-        ([(Opcode.BINARY, 10)], True),
-        ([(Opcode.BINARY, 11)], False),
-        ([(Opcode.TEXT, 5), (Opcode.CONTINUATION, 5)], True),
-        ([(Opcode.TEXT, 5), (Opcode.CONTINUATION, 6)], False),
-        ([(Opcode.TEXT, 10), (Opcode.TEXT, 10)], True),
-        ([(Opcode.TEXT, 10), (Opcode.PING, 125)], True),
-        ([(Opcode.BINARY, 2**62)], False),
-    ],
-)
-def test_sizes_are_judged_by_the_headers_of_frames(frames, allowed):
-    limit = SizeLimit(10)
-    results = [limit.frame_inbound_header(None, opcode, PLAIN, size) for opcode, size in frames]
-    assert (CloseReason.MESSAGE_TOO_BIG not in results) is allowed
-    assert limit.enabled()
-    assert not limit.offer()
 
 
 def test_what_is_sent_can_be_inflated_by_wsproto():

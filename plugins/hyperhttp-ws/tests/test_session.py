@@ -397,6 +397,17 @@ async def test_a_wait_that_ends_early_for_a_ping_sends_it():
     assert session.stream.is_closed
 
 
+async def test_empty_frames_without_end_are_a_fault(face, raw):
+    def converse(connection):
+        connection.sendall(frame(TEXT, b"a", fin=False) + frame(0, fin=False) * 1001)
+        assert Peer(connection).next(CloseConnection).code == 1008
+
+    async with face.connect(raw(converse)) as socket:
+        with pytest.raises(hyperhttp.WebSocketProtocolError, match="1000 frames without content"):
+            await socket.recv()
+        assert socket.close_code == 1008
+
+
 # -- limits of time, back-pressure -----------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ import pytest
 
 import hyperhttp
 from hyperhttp import Client, Timeout
+from hyperhttp.testing.http2 import frame
 from tests.behaviour.http2.test_peer import (
     CANCEL,
     DATA,
@@ -138,6 +139,33 @@ async def test_what_comes_after_a_reset_is_ignored_and_counted(face: Any, script
     assert len(server.peers) == 1
 
 
+@pytest.mark.parametrize("tls", [False, True])
+async def test_a_server_that_never_hears_of_a_reset_cannot_send_for_ever(
+    scripted: ScriptedServerFactory, tls: bool
+) -> None:
+    """It obeys no window and reads nothing; on asyncio what it sends is read, whoever wants it."""
+    stood: list[int] = []
+
+    def script(peer: Peer) -> None:
+        stream = peer.request().stream
+        peer.head(stream)
+        peer.data(stream, b"begin")
+        if peer.index:
+            peer.data(stream, b"", end=True)
+            peer.rest()
+            return
+        stood.append(peer.flood(frame(DATA, stream, bytes(16_384)), 64))
+
+    server = Server(scripted, script, tls=tls)
+    async with Client(**server.options) as client:
+        await (await client.get(server.url, stream=True)).aclose()
+        await eventually(lambda: stood, 10.0)
+        assert stood[0] < 32 * 1024 * 1024, "a window of 2 MiB, and what the buffers on the way hold"
+        await eventually(lambda: not client.get_pool_stats())
+        assert await (await client.get(server.url)).aread() == b"begin"
+    assert len(server.peers) == 2
+
+
 async def test_a_stream_that_was_given_up_makes_room_for_another(face: Any, scripted: ScriptedServerFactory) -> None:
     server = Server(scripted, answers_all_but(), settings={MAX_STREAMS: 1})
     async with face.client(max_connections=1, **server.options) as client:
@@ -225,7 +253,7 @@ async def test_a_timeout_ends_its_own_stream_only(
         started = time.monotonic()
         with pytest.raises(error) as caught:
             await client.read(await client.get(server.url + path, timeout=timeout))
-        assert 0.09 < time.monotonic() - started < 1
+        assert 0.09 < time.monotonic() - started < 4
         assert caught.value.request is not None
 
     async def sibling() -> bytes:
@@ -476,7 +504,7 @@ async def test_an_idle_connection_to_a_dead_peer_is_not_used(
         await face.sleep(0.12)
         started = time.monotonic()
         assert await client.read(await client.get(server.url)) == b"ok"
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 4
     assert len(server.peers) == 2
 
 

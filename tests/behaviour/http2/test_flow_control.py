@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 import tracemalloc
 from typing import TYPE_CHECKING, Any
 
@@ -389,7 +390,8 @@ async def test_a_slow_reader_does_not_stall_its_siblings(face: Any, h2_origin: O
         async with client.stream("GET", f"{h2_origin.https_url}/bytes/{6 * MIB}") as response:
             async for piece in client.iter_bytes(response, MIB):
                 size += len(piece)
-                await face.sleep(0.05)
+                while not are_through.is_set():
+                    await face.sleep(0.01)
         return size
 
     async def quick() -> list[int]:
@@ -398,11 +400,15 @@ async def test_a_slow_reader_does_not_stall_its_siblings(face: Any, h2_origin: O
             sizes.append(len(await client.read(await client.get(h2_origin.https_url + "/bytes/200000"))))
         return sizes
 
-    async with face.client(ssl_context=h2_origin.ssl_context(), timeout=Timeout(3)) as client:
+    are_through = threading.Event()
+    async with face.client(ssl_context=h2_origin.ssl_context(), timeout=Timeout(20)) as client:
         crawling = face.start(slow())
         await asyncio.sleep(0.02)
-        assert await asyncio.wait_for(face.start(quick()), 3) == [200_000] * 10
-        assert not crawling.done(), "the quick ones did not wait for the slow one"
+        try:
+            assert await asyncio.wait_for(face.start(quick()), 20) == [200_000] * 10
+            assert not crawling.done(), "the quick ones did not wait for the slow one"
+        finally:
+            are_through.set()
         assert await crawling == 6 * MIB
         assert opened(client) == 1
 

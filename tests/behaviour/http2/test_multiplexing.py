@@ -331,9 +331,9 @@ async def test_a_connection_serves_more_requests_than_it_has_room_for_one_after_
 
 async def test_a_maximum_age_holds_for_shared_connections(face: Any, scripted: ScriptedServerFactory) -> None:
     server = Server(scripted, Peer.serve)
-    async with face.client(max_connection_age=0.05, **server.options) as client:
+    async with face.client(max_connection_age=1.0, **server.options) as client:
         await client.get(server.url)
-        await face.sleep(0.06)
+        await face.sleep(1.1)
         await client.get(server.url)
         await client.get(server.url)
     assert [len(peer.asked) for peer in server.peers][:2] == [1, 2]

@@ -300,7 +300,7 @@ class Server:
         assert await asyncio.to_thread(self.raw.wait_closed, seconds), "a connection is still open"
 
 
-async def eventually(condition: Callable[[], object], seconds: float = 3.0) -> None:
+async def eventually(condition: Callable[[], object], seconds: float = 10.0) -> None:
     """Return when the condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():

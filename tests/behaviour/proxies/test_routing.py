@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import hyperhttp
+from tests.behaviour.http2.counterparts.conftest import free_ports
 from tests.behaviour.proxies.conftest import CREDENTIALS, heads, tap
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ def proxy_url(request: pytest.FixtureRequest) -> str:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port: int = closed.getsockname()[1]
+    (port,) = free_ports(1)
     return port
 
 

@@ -10,7 +10,9 @@ import ssl
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from random import SystemRandom
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -18,11 +20,10 @@ import trustme
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from hyperhttp.testing.origin import Origin
 
-PATIENCE = 10.0  # seconds for a server to start or to stop
+PATIENCE = 20.0  # seconds for a server to start or to stop
 
 
 class Counterpart(NamedTuple):
@@ -64,12 +65,19 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 def free_ports(count: int) -> list[int]:
-    """Loopback ports nobody listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [sock.getsockname()[1] for sock in sockets]
-    for sock in sockets:
-        sock.close()
-    return ports
+    """Loopback ports nobody listens on, and nobody is given: below those that the system chooses from.
+
+    One of the latter would be free only until another process, of which tests have several, asks for any port at all.
+    """
+    chosen = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    end = int(chosen.read_text().split()[0]) if chosen.exists() else 32_768
+    chance = SystemRandom()  # those who ask at the same time shall not find the same one
+    found: list[int] = []
+    while len(found) < count:
+        port = chance.randrange(10_000, end) if end > 12_000 else 0
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)) as listener:
+            found.append(listener.getsockname()[1])
+    return found
 
 
 @contextmanager
