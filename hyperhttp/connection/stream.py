@@ -12,6 +12,7 @@ from io import BufferedReader, BytesIO, RawIOBase
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from hyperhttp.exceptions import DecodingError, ReadError
+from hyperhttp.network.base import keep_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,27 +29,10 @@ HIGH_WATER: Final = 262_144
 _LARGE: Final = 65_536
 #: Bytes up to which a length is believed before the content is there (CVE-2025-13836 was a client that believed any).
 _LARGEST: Final = 16_777_216
-
-
-#: Freed blocks up to this size stay with the process for a while.
+#: Freed blocks up to this size stay with the process for a while, once there was a large content.
 _KEPT: Final = 16_777_216
 
-_keeps_memory = False
-
 _now = time.monotonic
-
-
-def _keep_memory() -> None:
-    """Let the C library reuse the memory of large contents instead of returning it to the system each time.
-
-    glibc maps a large block, unmaps it when it is freed, and raises the size from which it does so to that of the largest
-    block freed so far. One block that is never touched teaches it that 1 MiB is not large: without it each content is
-    written to fresh pages, and faulting them in costs more than the transfer (benchmarks/README.md, "Large bodies").
-    """
-    global _keeps_memory
-    if not _keeps_memory:
-        _keeps_memory = True
-        bytes(_KEPT)
 
 
 class _Anything(RawIOBase):
@@ -270,7 +254,7 @@ class ContentStream:
         source = self._source
         if source is None:
             return None
-        _keep_memory()
+        keep_blocks(_KEPT)
         if not source.can_fill:
             return None
         # A BytesIO that was made as long as it gets gives its bytes away without copying them.

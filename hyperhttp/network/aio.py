@@ -13,14 +13,14 @@ import socket
 import time
 from asyncio import get_running_loop
 from contextvars import copy_context
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from hyperhttp.exceptions import ConnectError, TLSError
 from hyperhttp.network.addresses import Race
 from hyperhttp.network.aio_channel import AioChannel, OfferGate, new_view
 from hyperhttp.network.aio_watch import AioWatch, Guard
-from hyperhttp.network.base import NEVER
+from hyperhttp.network.base import NEVER, keep_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -36,25 +36,14 @@ T = TypeVar("T")
 
 _CANCEL_GRACE: Final = 1.0  # seconds a cancelled task gets to clean up
 _WORKERS: Final = 8  # threads for name look-ups and file reads
-_BLOCK: Final = 1_048_576  # bytes; see `_keep_blocks`
-
-
-@cache
-def _keep_blocks() -> None:
-    """Let the C library keep what was freed for the next read, once in a process.
-
-    asyncio reads into blocks of 256 KiB. glibc gives what is larger than 128 KiB back to the kernel at once, and the top of
-    its heap as well, until it has seen a larger block freed (mallopt(3), M_MMAP_THRESHOLD): a page fault for every 4 KiB
-    of content, and more than half of the time that a response of 100 KB takes.
-    """
-    bytes(_BLOCK)
+_BLOCK: Final = 1_048_576  # bytes; more than asyncio reads at once (256 KiB)
 
 
 class AioNetwork:
     """asyncio on one loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        _keep_blocks()
+        keep_blocks(_BLOCK)
         self.loop = loop
         self.watch = AioWatch(loop)
         self.channels: set[AioChannel] = set()

@@ -8,6 +8,7 @@ so that one ``send(None)`` runs a whole request. Moments are seconds of the mono
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from hyperhttp.utils import locks
@@ -31,6 +32,7 @@ __all__ = [
     "Watch",
     "Watched",
     "fail",
+    "keep_blocks",
     "new_lock",
 ]
 
@@ -326,3 +328,15 @@ class Network(Protocol):
 def new_lock() -> AbstractContextManager[Any]:
     """A lock for what threads may begin at the same time, such as the first use of a client; free after a fork."""
     return locks.new_lock()
+
+
+@cache
+def keep_blocks(size: int) -> None:
+    """Let the C library reuse the memory of blocks up to `size` bytes instead of returning it to the system each time.
+
+    glibc maps a block above 128 KiB, unmaps it when it is freed, and gives the top of its heap back too; until it has seen a
+    larger block freed, whose size becomes the new limit (mallopt(3), M_MMAP_THRESHOLD). One block that is never touched
+    teaches it that. Without it each content is written to fresh pages, and faulting them in costs more than the transfer
+    (benchmarks/README.md, "Large bodies"): half of the time that a response of 100 KB takes on asyncio.
+    """
+    bytes(size)
