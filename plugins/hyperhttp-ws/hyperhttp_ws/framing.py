@@ -27,8 +27,8 @@ __all__ = ["Framing", "MessageData"]
 MessageData: TypeAlias = "str | bytes"
 
 _MAX_CONTROL: Final = 125
-#: Bytes that wsproto takes apart at once: it copies them several times, which is fast as long as they are few.
-_PIECE: Final = 65_536
+#: Bytes that wsproto takes apart at once: it copies them several times, and the copies of few bytes cost little memory.
+_PIECE: Final = 32_768
 #: Bytes, or characters, of a message in one frame, where no extension wants to see the whole; for the same reason.
 _FRAME: Final = 262_144
 #: Parts of a message that are put together at once: small ones would take many times their size.

@@ -49,9 +49,8 @@ class MessageLimits(Extension):
         self, proto: FrameDecoder | FrameProtocol, opcode: Opcode, rsv: RsvBits, payload_length: int
     ) -> CloseReason | RsvBits:
         """A frame begins."""
-        is_control = opcode.iscontrol()
-        self._is_empty = not payload_length and not is_control
-        if is_control:
+        self._is_empty = not payload_length
+        if opcode.iscontrol():
             return _NO_BITS
         if opcode is not Opcode.CONTINUATION:
             self._size = self._empty = 0
@@ -62,7 +61,7 @@ class MessageLimits(Extension):
         return _NO_BITS
 
     def frame_inbound_complete(self, proto: FrameDecoder | FrameProtocol, fin: bool) -> bytes | CloseReason | None:
-        """A frame ends; with `fin` its message does, unless it is a control frame."""
+        """A frame ends; with `fin` its message does, or it is a control frame."""
         if self._is_empty and not fin:
             self._empty += 1
             if self._empty > MAX_EMPTY_FRAMES:

@@ -697,8 +697,9 @@ async def test_the_echo_of_the_local_origin(face, hyperhttp_origin, compression)
         await socket.send_text("hello", final=False)
         await socket.send_text(" world")
         assert await socket.recv() == "hello world"
-        await socket.send_bytes(bytes(100_000))
-        assert await socket.recv() == bytes(100_000)
+        for large in (bytes(100_000), bytes(range(250)) * 2800, "\u4e16" * 300_000):
+            await (socket.send_text if isinstance(large, str) else socket.send_bytes)(large)
+            assert await socket.recv() == large
         await socket.send_text("close 4000 enough")
         with pytest.raises(hyperhttp.WebSocketClosed) as caught:
             await socket.recv()
