@@ -199,7 +199,7 @@ async def test_417_is_answered_too_where_a_hook_expects_something(face: Any, scr
 async def test_a_request_that_met_417_expects_as_much_when_it_is_sent_again(
     face: Any, scripted: ScriptedServerFactory
 ) -> None:
-    server = Server(scripted, UNKNOWN, OK, CONTINUE)
+    server = Server(scripted, UNKNOWN, b"", CONTINUE)
     request = hyperhttp.Request("POST", server.url, content=b"content", headers=EXPECT)
     async with face.client(timeout=20) as client:
         for _ in range(2):

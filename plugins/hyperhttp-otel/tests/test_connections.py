@@ -43,7 +43,7 @@ async def test_a_connection_is_active_then_idle_then_gone(face: Any, telemetry: 
 async def test_a_connection_that_many_share_is_one(telemetry: Any, http2_origin: Any) -> None:
     options: dict[str, Any] = {"verify": http2_origin.ca_pem, "plugins": [telemetry.plugin(opt_in=[OPEN])]}
     async with hyperhttp.Client(**options) as client:
-        responses = await asyncio.gather(*[client.get(f"{http2_origin.https_url}/bytes/500000") for _ in range(3)])
+        responses = await asyncio.gather(*[client.get(f"{http2_origin.https_url}/bytes/5000000") for _ in range(3)])
         assert counts(telemetry)["active"] == 1
         await asyncio.gather(*[response.aread() for response in responses])
         assert counts(telemetry) == {"active": 0, "idle": 1}

@@ -166,7 +166,7 @@ async def test_a_client_closes_with_goaway(face: Any, scripted: ScriptedServerFa
 
     server = Server(scripted, script, tls=True)
     async with face.client(**server.options) as client:
-        await client.get(server.url)
+        await client.read(await client.get(server.url))
         assert opened(client) == 1
     await server.ended()
     assert [(frame.kind, frame.code) for frame in server.peers[0].heard if frame.kind == 7] == [(7, 0)]
