@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hyperhttp.exceptions import ClientClosed, ConnectError, HyperHTTPError, TLSError
 from hyperhttp.network.addresses import Race
 from hyperhttp.network.base import NEVER, new_lock
-from hyperhttp.network.blocking_channel import BlockingChannel
+from hyperhttp.network.blocking_channel import BlockingChannel, shut_down
 from hyperhttp.network.sharing import SharedChannel
 from hyperhttp.network.tls import tls_error
 from hyperhttp.network.tls_in_tls import InnerTLS
@@ -356,7 +356,7 @@ class BlockingNetwork:
         """Close every channel, and let threads know that are opening one or sleep."""
         self._ended.set()
         for sock in tuple(self._opening):
-            _interrupt(sock)
+            shut_down(sock)
         for channel in tuple(self.channels):
             channel.close()
 
@@ -365,15 +365,6 @@ class BlockingNetwork:
         for channel in tuple(self.channels):
             channel.detach()
         self.channels.clear()
-
-
-def _interrupt(sock: socket.socket | InnerTLS) -> None:
-    """Wake the thread that waits for a socket; below TLS, whose own shutdown would take that from under it."""
-    with contextlib.suppress(OSError):
-        if isinstance(sock, ssl.SSLSocket):
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)
-        else:
-            sock.shutdown(socket.SHUT_RDWR)
 
 
 def _wrap(sock: socket.socket, context: SSLContext, server_name: str) -> ssl.SSLSocket | InnerTLS:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hyperhttp.exceptions import DecodingError
 from hyperhttp.message.coding import CodingChain
 from hyperhttp.message.decoding import decode_all
+from hyperhttp.message.reading import PassedStream
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from hyperhttp.message.reading import Stream
     from hyperhttp.message.response import Response
 
@@ -74,39 +73,14 @@ def record_content(response: Response, limit: int) -> Recording:
     return recording
 
 
-class _RecordedStream:
+class _RecordedStream(PassedStream):
     """Content on its way past a recording."""
 
-    __slots__ = ("_recording", "_stream")
+    __slots__ = ("_recording",)
 
     def __init__(self, stream: Stream, recording: Recording) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._recording = recording
-
-    @property
-    def ended(self) -> bool:
-        """The last byte has arrived."""
-        return self._stream.ended
-
-    @property
-    def ended_at(self) -> float:
-        """The moment of the last byte."""
-        return self._stream.ended_at
-
-    @property
-    def received(self) -> int:
-        """Bytes that have arrived."""
-        return self._stream.received
-
-    @property
-    def trailers(self) -> Sequence[tuple[Any, ...]]:
-        """Fields that came after the content."""
-        return self._stream.trailers
-
-    @property
-    def is_open(self) -> bool:
-        """More may come."""
-        return self._stream.is_open
 
     async def receive(self) -> bytes:
         """The next bytes; empty at the end."""
@@ -123,11 +97,3 @@ class _RecordedStream:
         self._recording.take(data)
         self._recording.end()
         return data
-
-    def close(self) -> None:
-        """Give up the rest."""
-        self._stream.close()
-
-    def drop(self) -> None:
-        """The same, soon, from wherever it is called."""
-        self._stream.drop()

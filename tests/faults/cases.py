@@ -14,6 +14,7 @@ from tests.faults.hostile import (
     WIRES,
     Line,
     Wire,
+    full_listener,
     has_ipv6,
     old_context,
     server_context,
@@ -22,6 +23,9 @@ from tests.faults.hostile import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import ExitStack
+
+    from tests.faults.hostile import HostileServer
 
 SHORT = 0.1  # seconds: the limit that a silent or slow server runs into
 PATIENT = 0.3  # seconds: the same where half of it must be enough for something
@@ -322,3 +326,15 @@ def idle_cases() -> Iterator[Case]:
 
 
 CASES = (*connect_cases(), *accept_cases(), *handshake_cases(), *response_cases(), *upload_cases(), *idle_cases())
+
+
+def prepare(case: Case, server: HostileServer, stack: ExitStack) -> None:
+    """Let the name of the server, or of the proxy before it, lead where the case says."""
+    if case.silent:
+        stack.enter_context(full_listener(case.silent, server.port))
+    if case.addresses == ("error",):
+        server.names.error = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+    elif case.addresses == ("pause",):
+        server.names.pause = 2 * SHORT
+    else:
+        server.names.hosts = list(case.addresses)

@@ -8,7 +8,6 @@ one connection, is served.
 
 from __future__ import annotations
 
-import socket
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -17,26 +16,14 @@ import pytest
 import hyperhttp
 from tests.behaviour.http2.test_peer import eventually
 from tests.conftest import leftovers
-from tests.faults.cases import CASES, PATIENT, READ_TIMEOUT, SHORT, Case, afterwards, resets, stalls
-from tests.faults.hostile import WIRES, HostileServer, Line, Wire, full_listener
+from tests.faults.cases import CASES, PATIENT, READ_TIMEOUT, Case, afterwards, prepare, resets, stalls
+from tests.faults.hostile import WIRES, HostileServer, Line, Wire
 from tests.faults.outcomes import PROMPT, UPLOAD, check_error, check_pool, nothing_more_than, outcome
 
 if TYPE_CHECKING:
     from hyperhttp.testing.scripted import ScriptedServerFactory
 
 MATRIX = [pytest.param(case, wire, id=f"{case}-{wire}") for case in CASES for wire in case.wires]
-
-
-def prepare(case: Case, server: HostileServer, stack: ExitStack) -> None:
-    """Let the server's name lead where the case says."""
-    if case.silent:
-        stack.enter_context(full_listener(case.silent, server.port))
-    if case.addresses == ("error",):
-        server.names.error = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-    elif case.addresses == ("pause",):
-        server.names.pause = 2 * SHORT
-    else:
-        server.names.hosts = list(case.addresses)
 
 
 @pytest.mark.parametrize(("case", "wire"), MATRIX)

@@ -7,7 +7,6 @@ again, the same client, which may have one connection, is served.
 
 from __future__ import annotations
 
-import socket
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,8 +16,8 @@ import pytest
 import hyperhttp
 from tests.behaviour.http2.test_peer import eventually
 from tests.conftest import leftovers
-from tests.faults.cases import CASES, CONNECT_TIMEOUT, PACE, SHORT, Case, Errors, half_closes, resets, stalls
-from tests.faults.hostile import DEAD, HOST, Line, full_listener
+from tests.faults.cases import CASES, CONNECT_TIMEOUT, PACE, SHORT, Case, Errors, half_closes, prepare, resets, stalls
+from tests.faults.hostile import DEAD, HOST, Line
 from tests.faults.outcomes import PROMPT, UPLOAD, check_error, check_pool, nothing_more_than, outcome
 from tests.faults.proxies import PROXY, WAYS, HostileProxy, ProxyLine, Way
 
@@ -129,18 +128,6 @@ def server_cases() -> Iterator[tuple[Case, tuple[Way, ...]]]:
 
 ALL = [*connect_cases(), *tunnel_cases(), *server_cases()]
 MATRIX = [pytest.param(case, way, id=f"{case}-{way}") for case, ways in ALL for way in ways]
-
-
-def prepare(case: Case, server: HostileProxy, stack: ExitStack) -> None:
-    """Let the proxy's name lead where the case says."""
-    if case.silent:
-        stack.enter_context(full_listener(case.silent, server.port))
-    if case.addresses == ("error",):
-        server.names.error = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-    elif case.addresses == ("pause",):
-        server.names.pause = 2 * SHORT
-    else:
-        server.names.hosts = list(case.addresses)
 
 
 @pytest.mark.parametrize(("case", "way"), MATRIX)

@@ -7,7 +7,7 @@ import pytest
 
 from hyperhttp import Response
 from hyperhttp.message.coding import GZIP
-from hyperhttp.message.reading import ReadOptions, StreamGuard
+from hyperhttp.message.reading import ReadOptions, StreamGuard, hurry
 from hyperhttp.plugins.recording import record_content
 
 
@@ -21,6 +21,10 @@ class Pieces:
         self.pieces = list(pieces)
         self.closed = False
         self.received = 0
+        self.until: float | None = None
+
+    def hurry(self, until: float) -> None:
+        self.until = until
 
     @property
     def ended(self) -> bool:
@@ -66,6 +70,13 @@ async def test_what_is_read_at_once_is_kept() -> None:
     recording = record_content(response, 100)
     assert await response.aread() == b"onetwo"
     assert recording.decoded() == b"onetwo"
+
+
+def test_a_limit_for_the_rest_goes_past_the_recording() -> None:
+    response, stream = streamed(b"one")
+    record_content(response, 100)
+    hurry(response._stream, 5.0)  # type: ignore[arg-type]  # it is there
+    assert stream.until == 5.0
 
 
 async def test_what_is_coded_is_decoded() -> None:
